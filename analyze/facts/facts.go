@@ -1,0 +1,236 @@
+// Package facts turns nothing into anything: it is the vocabulary that analysis speaks to its readers. Values only, no
+// behaviour beyond printing; every number stands next to what is known about its completeness (DESIGN D9).
+package facts
+
+import (
+	"time"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+// Certainty grades what was not read directly.
+type Certainty uint8
+
+// The grades.
+const (
+	Unknown  Certainty = 0
+	Inferred Certainty = 1
+	Exact    Certainty = 2
+)
+
+func (c Certainty) String() string {
+	return [...]string{"unknown", "inferred", "exact"}[min(int(c), 2)]
+}
+
+// ConnID numbers the connections of one analysis from 1, in order of first sight. One TCP connection that was recorded on
+// both ends is two of them, joined by Peer.
+type ConnID uint64
+
+// ExchangeID numbers the exchanges of one analysis from 1, in order of their end.
+type ExchangeID uint64
+
+// Wall is wall time with its error bound; the zero value is unknown.
+type Wall = format.WallTime
+
+// Connection is one end of one connection: a socket from its birth (or first sight) to its end (or the end of the reel).
+type Connection struct {
+	ID        ConnID
+	Peer      ConnID // the other end, when the same reel holds it; 0 none
+	Socket    format.SocketID
+	Inode     format.Inode
+	NetNS     uint64
+	PID       format.PID // first process that used it
+	Process   string     // its name
+	Role      format.Role
+	RoleBy    string // "connect", "accept", "listener", "peer", "first bytes", "port"; "" unknown
+	Local     format.Endpoint
+	Remote    format.Endpoint
+	Protocol  string // "http", "tls", "tcp": what the first bytes show
+	Start     format.KTime
+	End       format.KTime
+	StartWall Wall
+	SawStart  bool             // connect/accept is in the reel
+	SawEnd    bool             // its end is in the reel
+	Connect   time.Duration    // of connect or accept; -1 unknown
+	SRTT      time.Duration    // last known; 0 unknown
+	Retrans   uint32           // segments
+	Calls     [2]uint64        // read, write
+	Bytes     [2]uint64        // moved: read, write (peeked bytes not counted)
+	Captured  [2]uint64        // of those, bytes whose content is in the reel
+	Lost      [2]uint64        // bytes whose calls are not in the reel: ring loss, or calls that are not hooked
+	Gaps      [2]uint32        // places where bytes are lost
+	CallTime  [2]time.Duration // in read, write calls
+	Exchanges uint64
+}
+
+// Completeness says what an exchange lacks; the zero value lacks nothing.
+type Completeness uint16
+
+// What can be missing. Several may hold at once.
+const (
+	NoRequest    Completeness = 1 << iota // the response was seen, its request was not
+	NoResponse                            // the request was seen, no response before the end of connection or reel
+	RequestGap                            // bytes of the request are lost
+	ResponseGap                           // bytes of the response are lost
+	RequestCut                            // body bytes were not captured (budget, sendfile): lengths are exact
+	ResponseCut                           // the same for the response
+	StartUnknown                          // began before the capture
+	EndUnknown                            // still running at the end of the reel, or of the connection
+	Malformed                             // the parser named an anomaly in it (Anomalies)
+	HeadCut                               // a head is not whole: headers after the cut are unknown
+)
+
+// Header is one field of a head, as sent.
+type Header struct{ Name, Value string }
+
+// Message is one HTTP message, request or response.
+type Message struct {
+	First, Last format.KTime // start of the call that moved the first byte, end of the call that moved the last
+	HeadBytes   uint64
+	BodyBytes   uint64 // on the wire, after transfer framing is removed (content length); trailers not counted
+	WireBytes   uint64 // all bytes of the message as sent: head, framing, body, trailers
+	Chunked     bool
+	Version     string // "HTTP/1.1"
+	Headers     []Header
+	Body        []byte // the first captured bytes of the content (framing removed), within the analysis' limit
+	Calls       uint32 // system calls that moved its bytes
+}
+
+// TraceContext is what the request carried of a distributed trace.
+type TraceContext struct {
+	Format   string // "b3", "b3multi", "w3c", "sw8", "jaeger"
+	TraceID  string // lower hex as sent
+	SpanID   string
+	ParentID string
+	Sampled  string // "1", "0", "d", ""
+}
+
+// Exchange is one request and its response on one end of a connection.
+type Exchange struct {
+	ID        ExchangeID
+	Conn      ConnID
+	Peer      ExchangeID // the same exchange seen from the other end; 0 none or not known yet
+	Index     uint32     // on its connection, from 1
+	PID       format.PID
+	TID       format.TID // thread that moved the first byte of the request
+	Role      format.Role
+	Local     format.Endpoint
+	Remote    format.Endpoint
+	Protocol  string // "http"
+	Method    string
+	Target    string // request target as sent, within the limit; masked
+	Host      string
+	Status    int // 0 unknown
+	Interim   []int
+	Request   Message
+	Response  Message
+	Start     format.KTime
+	StartWall Wall
+	// Duration: client: first request byte written to last response byte read; server: first request byte read to last
+	// response byte written (-1 unknown).
+	Duration  time.Duration
+	TTFB      time.Duration // same start, to the first response byte; -1 unknown
+	Missing   Completeness
+	Anomalies []string // registered names
+	Trace     *TraceContext
+	Pipelined bool
+}
+
+// NodeKind says what a node of the topology is.
+type NodeKind uint8
+
+// The kinds.
+const (
+	NodeProcess NodeKind = 1 // a recorded process
+	NodeRemote  NodeKind = 2 // an address outside the reel
+)
+
+// Node is one end of edges.
+type Node struct {
+	ID    string // stable: "process/<comm>/<exe>" or "remote/<addr>"
+	Kind  NodeKind
+	Name  string
+	PIDs  []format.PID
+	Addrs []string
+	Group string // container, pod or host
+}
+
+// Edge is all traffic from one client node to one server node on one server port and protocol.
+type Edge struct {
+	Client, Server string // Node IDs
+	Port           uint16
+	Protocol       string
+	RoleBy         string
+	ClientSide     *Side // nil: not recorded
+	ServerSide     *Side
+}
+
+// Side is what one end of an edge saw.
+type Side struct {
+	Connections   uint64
+	Exchanges     uint64
+	Incomplete    uint64 // exchanges with any Missing
+	Errors4xx     uint64
+	Errors5xx     uint64
+	BytesRead     uint64
+	BytesWrite    uint64
+	LostBytes     uint64
+	Retrans       uint64
+	DurationSum   time.Duration
+	DurationMax   time.Duration
+	P50, P90, P99 time.Duration // within 1 % relative error; 0 without exchanges
+}
+
+// Severity grades a ledger entry.
+type Severity uint8
+
+// The severities (DESIGN D6).
+const (
+	Info     Severity = 1
+	Notice   Severity = 2
+	DataLoss Severity = 3
+	Error    Severity = 4
+)
+
+func (s Severity) String() string {
+	return [...]string{"", "info", "notice", "data_loss", "error"}[min(int(s), 4)]
+}
+
+// LedgerEntry is one anomaly of the recording or the analysis: a registered name, how often, and where first.
+type LedgerEntry struct {
+	Name     string
+	Severity Severity
+	Source   string // "capture" or "analysis"
+	Count    uint64
+	Sentence string // what it means and what to do
+	First    format.KTime
+	Example  string // where: connection, exchange, segment and offset
+}
+
+// Summary is the totals of one analysis.
+type Summary struct {
+	ReelID      string
+	Host        string
+	Kernel      string
+	Command     []string
+	Start, End  Wall
+	Duration    time.Duration
+	Clean       bool
+	Connections uint64
+	Exchanges   uint64
+	Complete    uint64 // exchanges that lack nothing
+	Rows        map[string]uint64
+	Bytes       [2]uint64
+	LostEvents  uint64
+	Overhead    Overhead
+}
+
+// Overhead is the recorder's receipt.
+type Overhead struct {
+	RecorderCPU time.Duration
+	MaxRSS      uint64
+	Written     uint64
+	Events      uint64
+	Lost        uint64
+	ProgramTime time.Duration // -1 n/a
+}

@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * event.h is the one source of the structs that cross the ring buffer.
+ *
+ * format/wire mirrors it in Go (generated from the compiled object's BTF, and
+ * compared with it by bpf's wire test). Rules:
+ *   - no packed structs and no implicit padding (-Wpadded -Werror);
+ *   - times are CLOCK_MONOTONIC nanoseconds (bpf_ktime_get_ns);
+ *   - pids and tids are those of the initial pid namespace;
+ *   - enum values are numbered, never reused; 0 is invalid on purpose, so that
+ *     unwritten memory is recognisable;
+ *   - every struct starts with an event_header, whose `size` is what user
+ *     space keeps: a ring record may be larger than its event.
+ */
+#ifndef REEL_EVENT_H
+#define REEL_EVENT_H
+
+enum event_kind {
+	EVENT_INVALID = 0,
+	EVENT_IO = 1,      /* struct io_event, then captured_len payload bytes */
+	EVENT_IO_MORE = 2, /* struct io_more_event, then payload: bytes past the first chunk of one call */
+	EVENT_SOCK = 3,    /* struct sock_event */
+	EVENT_PROC = 4,    /* struct proc_event, then args_len bytes of argv */
+	/* 5..15 are reserved for tcp, tls, tls_key, oncpu, offcpu, stack, mapping */
+};
+
+/* Read/write-like calls. Numbers are ours: the kernel's differ by architecture. */
+enum io_call {
+	CALL_INVALID = 0,
+	CALL_READ = 1,
+	CALL_READV = 2,
+	CALL_RECVFROM = 3,
+	CALL_RECVMSG = 4,
+	CALL_RECVMMSG = 5,
+	CALL_WRITE = 6,
+	CALL_WRITEV = 7,
+	CALL_SENDTO = 8,
+	CALL_SENDMSG = 9,
+	CALL_SENDMMSG = 10,
+	CALL_SENDFILE = 11,
+	CALL_SPLICE = 12,
+	CALL_PREADV2 = 13,
+	CALL_PWRITEV2 = 14,
+};
+
+enum io_direction {
+	DIR_INVALID = 0,
+	DIR_READ = 1,  /* socket -> process */
+	DIR_WRITE = 2, /* process -> socket */
+};
+
+/* Why captured_len is less than the bytes moved. */
+enum cut_reason {
+	CUT_NONE = 0,
+	CUT_BUDGET = 1,  /* --snaplen: budget of this message is used up (D5) */
+	CUT_NO_COPY = 2, /* sendfile, splice, MSG_TRUNC, MSG_ZEROCOPY error queue: the bytes were never in the process */
+	CUT_FAULT = 3,   /* the user page was not resident when the probe read it */
+	CUT_LIMIT = 4,   /* a limit of the probe: more iovecs or chunks than it walks */
+	CUT_SHED = 5,    /* the recorder asked the probe to copy less (load shedding) */
+	CUT_LOST = 6,    /* a continuation record found no room in the ring */
+};
+
+enum io_flag {
+	IO_BLOCKED = 1,       /* the task left the CPU inside the call */
+	IO_PEEK = 2,          /* MSG_PEEK: the bytes will be read again, the offset did not move */
+	IO_NO_ENTRY = 4,      /* entered before its process was a target: duration unknown */
+	IO_EOF = 8,           /* a read of 0 bytes with room for more: the peer's FIN */
+	IO_MSG_START = 16,    /* first call after a change of direction */
+	IO_TRUNC = 32,        /* MSG_TRUNC */
+	IO_NONBLOCK = 64,     /* O_NONBLOCK or MSG_DONTWAIT */
+	IO_OFFSET_VALID = 128 /* seq holds a TCP sequence number */
+};
+
+enum sock_op {
+	SOCK_INVALID = 0,
+	SOCK_CONNECT = 1,  /* connect(2) returned */
+	SOCK_ACCEPT = 2,   /* accept(2)/accept4(2) returned a socket */
+	SOCK_CLOSE = 3,    /* close(2) dropped an fd that is a socket (other fds may keep it alive) */
+	SOCK_SHUTDOWN = 4, /* shutdown(2) returned; `how` in new_state */
+	SOCK_STATE = 5,    /* inet_sock_set_state: old_state -> new_state */
+	SOCK_SEEN = 6,     /* first io on a socket that the probe's cache does not hold: addresses for it */
+	SOCK_SNAPSHOT = 7, /* the iterator found it open, at the start or the end of the capture */
+	SOCK_LISTEN = 8,   /* a listening socket of a target (snapshot, or state change to LISTEN) */
+};
+
+enum sock_role {
+	ROLE_UNKNOWN = 0,
+	ROLE_CLIENT = 1, /* connect(2) */
+	ROLE_SERVER = 2, /* accept(2), or SYN_RECV -> ESTABLISHED */
+};
+
+enum proc_op {
+	PROC_INVALID = 0,
+	PROC_FORK = 1, /* pid is the new process, ppid its parent */
+	PROC_EXEC = 2,
+	PROC_EXIT = 3,
+	PROC_SNAPSHOT = 4, /* user space only: found in /proc at the start or the end */
+};
+
+struct event_header {
+	__u64 time_ns; /* when the event was complete: exit of the call */
+	__u64 seq;     /* per CPU, counts attempts: a jump is the number of lost records */
+	__u32 size;    /* bytes of this event, header and payload; at most the ring record's length */
+	__u32 pid;     /* tgid */
+	__u32 tid;
+	__u16 cpu;
+	__u16 kind; /* enum event_kind */
+};
+
+struct io_event {
+	struct event_header h;
+	__u64 duration_ns; /* valid unless IO_NO_ENTRY */
+	__u64 sock;        /* socket id: salted hash of the struct sock address, unique among live sockets */
+	__u64 inode;       /* sockfs inode: unique over the life of the kernel short of 2^32 sockets */
+	__s64 ret;         /* bytes moved, or -errno */
+	__u32 seq;         /* TCP sequence number of the first byte moved; valid iff IO_OFFSET_VALID */
+	__u32 srtt_us;     /* smoothed RTT, microseconds; 0 unknown */
+	__u32 rttvar_us;   /* RTT variance, microseconds; 0 unknown */
+	__u32 captured_len; /* payload bytes in this record */
+	__s32 fd;
+	__u16 flags; /* enum io_flag, or-ed */
+	__u8 call;   /* enum io_call */
+	__u8 dir;    /* enum io_direction */
+	__u8 cut;    /* enum cut_reason, of the whole call */
+	__u8 family; /* AF_* */
+	__u16 lport; /* host order: lets user space filter and label before the socket row arrives */
+	__u16 rport;
+	__u16 more; /* number of io_more records that follow on this CPU, same tid and time_ns */
+};
+
+struct io_more_event {
+	struct event_header h; /* time_ns, pid, tid, cpu of the io_event that it continues */
+	__u64 sock;
+	__u32 offset;       /* of this chunk in the captured bytes of the call */
+	__u32 captured_len; /* payload bytes in this record */
+};
+
+struct sock_event {
+	struct event_header h;
+	__u64 sock;
+	__u64 inode; /* 0: no file yet (a connection that was not accepted so far) */
+	__u64 netns; /* inode number of the network namespace */
+	__u64 duration_ns; /* connect, accept, close, shutdown; 0 otherwise; valid unless IO_NO_ENTRY in flags */
+	__s64 ret;         /* 0, fd of accept, or -errno */
+	__u32 snd_seq;     /* write_seq: sequence number of the next byte written */
+	__u32 rcv_seq;     /* copied_seq: sequence number of the next byte read */
+	__u32 rcv_nxt;     /* next byte expected from the peer: rcv_nxt - rcv_seq bytes wait unread */
+	__u32 snd_una;     /* oldest byte not acknowledged */
+	__u32 srtt_us;
+	__u32 rttvar_us;
+	__u32 total_retrans; /* segments, over the life of the socket */
+	__u32 lost_out;      /* segments thought lost now */
+	__u32 segs_in;
+	__u32 segs_out;
+	__s32 fd;
+	__u16 flags; /* enum io_flag: IO_BLOCKED, IO_NO_ENTRY, IO_NONBLOCK */
+	__u16 lport; /* host order */
+	__u16 rport; /* host order */
+	__u8 op;     /* enum sock_op */
+	__u8 role;   /* enum sock_role */
+	__u8 family; /* AF_INET, AF_INET6; v4-mapped addresses are AF_INET6 as the socket has them */
+	__u8 old_state; /* TCP_* of include/net/tcp_states.h; 0 none */
+	__u8 new_state;
+	__u8 protocol; /* IPPROTO_* */
+	__u8 laddr[16]; /* network order; IPv4 in the first 4 bytes, rest 0 */
+	__u8 raddr[16];
+};
+
+#define PROC_COMM_LEN 16
+
+struct proc_event {
+	struct event_header h;
+	__u64 start_ns;  /* start of the process, CLOCK_BOOTTIME: with pid, its identity */
+	__u64 cgroup_id; /* cgroup v2 id; 0 unknown */
+	__u32 ppid;
+	__u32 uid;
+	__u32 pid_ns; /* inode numbers */
+	__u32 mnt_ns;
+	__u32 net_ns;
+	__u32 exit_code; /* wait status, as waitpid(2) gives it: valid iff PROC_EXIT */
+	__u32 args_len;  /* bytes of argv, NUL separated, after this struct */
+	__u8 op;         /* enum proc_op */
+	__u8 args_cut;   /* 1: argv was longer than what was copied */
+	__u16 pad;
+	char comm[PROC_COMM_LEN];
+};
+
+#define EVENT_SIZE_CHECK(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed size")
+
+EVENT_SIZE_CHECK(event_header, 32);
+EVENT_SIZE_CHECK(io_event, 96);
+EVENT_SIZE_CHECK(io_more_event, 48);
+EVENT_SIZE_CHECK(sock_event, 160);
+EVENT_SIZE_CHECK(proc_event, 96);
+
+#endif /* REEL_EVENT_H */

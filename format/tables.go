@@ -1,0 +1,205 @@
+package format
+
+import "time"
+
+// TableID numbers the tables of a reel. Numbers are on disk: they are never reused.
+type TableID uint8
+
+// The tables. SPEC.md fixes their columns.
+const (
+	TableSocket    TableID = 1
+	TableIO        TableID = 2
+	TablePayload   TableID = 3
+	TableProcess   TableID = 4
+	TableClock     TableID = 5
+	TableHeartbeat TableID = 6
+	TableRing      TableID = 7
+	TableHook      TableID = 8
+	TableNote      TableID = 9
+	// 10 tls, 11 tls_key, 12 tcp, 13 oncpu, 14 offcpu, 15 stack, 16 symbol, 17 module, 18 mapping are reserved (DESIGN §3).
+)
+
+// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook or *Note. (Payload bytes travel in
+// their IO row.)
+type Row interface {
+	Table() TableID
+	At() KTime
+}
+
+// Socket is one event in the life of a socket: connect, accept, close, shutdown, state change, first sight, snapshot.
+type Socket struct {
+	Time     KTime
+	Duration time.Duration // of the call; -1 unknown
+	CPU      uint16
+	PID      PID // for SockState the task that happened to be current: not an owner
+	TID      TID
+	FD       FD // -1 none
+	Socket   SocketID
+	Inode    Inode
+	NetNS    uint64
+	Op       SockOp
+	Role     Role
+	Family   uint8 // AF_*
+	Protocol uint8 // IPPROTO_*
+	OldState TCPState
+	NewState TCPState // for SockShutdown: the `how` argument
+	Flags    IOFlags
+	Ret      int64 // 0, the fd of accept, or -errno
+	Local    Endpoint
+	Remote   Endpoint
+	SndSeq   Seq           // next byte written
+	RcvSeq   Seq           // next byte read by the process
+	RcvNxt   Seq           // next byte expected from the peer
+	SndUna   Seq           // oldest byte not acknowledged
+	SRTT     time.Duration // 0 unknown
+	RTTVar   time.Duration
+	Retrans  uint32 // segments, over the life of the socket
+	Lost     uint32 // segments thought lost now
+	SegsIn   uint32
+	SegsOut  uint32
+}
+
+// IO is one read/write-like call on a socket that moved bytes, met the end of the stream, or failed other than by EAGAIN.
+type IO struct {
+	Time     KTime         // exit of the call
+	Duration time.Duration // -1 unknown
+	CPU      uint16
+	PID      PID
+	TID      TID
+	FD       FD
+	Socket   SocketID
+	Inode    Inode
+	Call     Call
+	Dir      Direction
+	Family   uint8
+	Flags    IOFlags
+	Cut      Cut
+	Ret      int64         // bytes moved, or -errno
+	Seq      Seq           // of the first byte moved; valid iff Flags has IOOffsetValid
+	SRTT     time.Duration // 0 unknown
+	RTTVar   time.Duration
+	Captured uint32 // bytes that the kernel copied; len(Payload) may be less by policy (CutPolicy)
+	LPort    uint16
+	RPort    uint16
+	Payload  []byte // the first len(Payload) bytes moved; stored in the payload table (D4)
+}
+
+// Process is one event in the life of a process.
+type Process struct {
+	Time       KTime
+	Op         ProcOp
+	PID        PID
+	TID        TID
+	PPID       PID
+	Start      uint64 // CLOCK_BOOTTIME nanoseconds: with PID, the identity of the process
+	UID        uint32
+	Comm       string
+	Exe        string   // path as the process sees it; "" unknown
+	Args       []string // masked (D15)
+	ArgsCut    bool
+	CgroupID   uint64
+	Cgroup     string // path; "" unknown
+	PidNS      uint64
+	MntNS      uint64
+	NetNS      uint64
+	ExitStatus uint32 // wait status, valid iff Op is ProcExit
+	Target     bool   // it was recorded, not merely a parent
+}
+
+// Clock is one reading of the node's clocks, taken as close together as user space can (D7).
+type Clock struct {
+	Time     KTime // CLOCK_MONOTONIC
+	Boottime int64 // ns
+	Realtime WallTime
+	Width    time.Duration // between the first and the last reading: the error bound
+}
+
+// Heartbeat is the recorder's own receipt, once a second (D6). Counters are totals since the start of the capture.
+type Heartbeat struct {
+	Time          KTime
+	RecorderCPU   time.Duration // user+system
+	RSS           uint64        // bytes
+	JournalBytes  uint64        // appended
+	SealedBytes   uint64        // Parquet written
+	UnsealedBytes uint64        // journal not yet sealed
+	Events        uint64        // records taken from the rings
+	LostEvents    uint64        // records that found no room in a ring
+	ProgramTime   time.Duration // run time of the BPF programs; -1 n/a
+	ShedLevel     uint8         // 0 none
+	Targets       uint32        // processes recorded now
+}
+
+// Ring is the loss account of one CPU's ring, with each heartbeat in which it changed. Counters are totals.
+type Ring struct {
+	Time      KTime
+	CPU       uint16
+	Captured  uint64 // records committed
+	Lost      uint64 // reservations that failed
+	LostBytes uint64 // what those would have held
+}
+
+// Hook is one kernel hook: attached or why not (D1).
+type Hook struct {
+	Time     KTime
+	Name     string // "raw_tracepoint/sys_exit"
+	Purpose  string // what is not seen without it
+	Attached bool
+	Error    string // "" when attached
+	Hits     uint64 // at the end of the capture; 0 when not counted
+}
+
+// Note is something that the recorder says about the recording: a registered name and its values.
+type Note struct {
+	Time   KTime
+	Name   string // registered: "target_exited", "snapshot_incomplete", "shed", ...
+	Count  uint64
+	Detail string
+}
+
+// Table returns TableSocket.
+func (*Socket) Table() TableID { return TableSocket }
+
+// Table returns TableIO.
+func (*IO) Table() TableID { return TableIO }
+
+// Table returns TableProcess.
+func (*Process) Table() TableID { return TableProcess }
+
+// Table returns TableClock.
+func (*Clock) Table() TableID { return TableClock }
+
+// Table returns TableHeartbeat.
+func (*Heartbeat) Table() TableID { return TableHeartbeat }
+
+// Table returns TableRing.
+func (*Ring) Table() TableID { return TableRing }
+
+// Table returns TableHook.
+func (*Hook) Table() TableID { return TableHook }
+
+// Table returns TableNote.
+func (*Note) Table() TableID { return TableNote }
+
+// At returns the time of the row.
+func (r *Socket) At() KTime { return r.Time }
+
+// At returns the time of the row.
+func (r *IO) At() KTime { return r.Time }
+
+// At returns the time of the row.
+func (r *Process) At() KTime { return r.Time }
+
+// At returns the time of the row.
+func (r *Clock) At() KTime { return r.Time }
+
+// At returns the time of the row.
+func (r *Heartbeat) At() KTime { return r.Time }
+
+// At returns the time of the row.
+func (r *Ring) At() KTime { return r.Time }
+
+// At returns the time of the row.
+func (r *Hook) At() KTime { return r.Time }
+
+// At returns the time of the row.
+func (r *Note) At() KTime { return r.Time }
