@@ -1,0 +1,34 @@
+# env.sh is sourced by the scripts beside it: the root of the repository, the cache, and timed parts.
+# shellcheck shell=bash
+set -euo pipefail
+export LC_ALL=C
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+CACHE=$ROOT/.cache
+export PATH=$PATH:/usr/sbin:/sbin # nginx and tcpdump live there, and a user's PATH may lack it
+mkdir -p "$CACHE"
+cd "$ROOT"
+
+say() { printf '%s\n' "$*" >&2; }
+die() {
+	say "$*"
+	exit 1
+}
+
+PARTS=()
+# part NAME COMMAND...: run a part of a longer job and remember what it took.
+part() {
+	local name=$1 start=$SECONDS
+	shift
+	say "== $name"
+	if ! "$@"; then
+		say "== $name failed after $((SECONDS - start)) s"
+		return 1
+	fi
+	PARTS+=("$(printf '%6d s  %s' $((SECONDS - start)) "$name")")
+}
+
+# parts_report prints what each part took.
+parts_report() {
+	say "== time of each part"
+	printf '%s\n' "${PARTS[@]}" "$(printf '%6d s  all' "$SECONDS")" >&2
+}
