@@ -78,6 +78,7 @@ const (
 	EndUnknown                            // still running at the end of the reel, or of the connection
 	Malformed                             // the parser named an anomaly in it (Anomalies)
 	HeadCut                               // a head is not whole: headers after the cut are unknown
+	LengthUnknown                         // where a message ends is not known: its BodyBytes and WireBytes are what was seen
 )
 
 // Header is one field of a head, as sent.
