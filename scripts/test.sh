@@ -25,7 +25,7 @@ benchmarks() { go test -run '^$' -bench . -benchtime 1x -timeout 10m ./...; }
 part "set-up" scripts/setup.sh test
 part "generated files are reproducible" scripts/generate.sh --check
 part "lint" scripts/lint.sh
-part "vet" go vet ./...
+part "vet" go vet ./... ./testdata/shop/...
 part "build for every system" cross
 part "tests" tests
 part "tests of the pure packages under the race detector" race
