@@ -1,0 +1,169 @@
+// Package text turns report data into a plain-text summary for a terminal, a log or a ticket: the verdict first, then the
+// ledger, the edges, and the exchanges that matter most.
+package text
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/report"
+	"github.com/ebpf-reel/reel/report/quantity"
+	"github.com/ebpf-reel/reel/report/visible"
+)
+
+// Rows bounds each list of the summary; what is not printed is counted.
+const Rows = 10
+
+// Summary writes the summary of d. Only Summary, Ledger, Nodes and Edges need be set: lists of exchanges are printed if d
+// holds exchanges.
+func Summary(w io.Writer, d *report.Data) error {
+	p := &printer{w: w}
+	p.verdict(d)
+	p.ledger(d.Ledger)
+	p.edges(d)
+	p.exchanges("slowest", d.Slowest(Rows))
+	p.exchanges("errors", d.Errors(Rows))
+	return p.err
+}
+
+// printer keeps the first error of its writer, so that layout code need not.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) printf(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format, args...)
+	}
+}
+
+// table prints rows in aligned columns, indented by two spaces. Columns marked r in align are right-aligned.
+func (p *printer) table(header []string, align string, rows [][]string) {
+	all := append([][]string{header}, rows...)
+	width := make([]int, len(header))
+	for _, row := range all {
+		for i, cell := range row {
+			width[i] = max(width[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for _, row := range all {
+		var line strings.Builder
+		for i, cell := range row {
+			pad := strings.Repeat(" ", width[i]-utf8.RuneCountInString(cell))
+			if align[i] == 'r' {
+				line.WriteString("  " + pad + cell)
+			} else {
+				line.WriteString("  " + cell + pad)
+			}
+		}
+		p.printf("%s\n", strings.TrimRight(line.String(), " "))
+	}
+}
+
+func (p *printer) verdict(d *report.Data) {
+	v := d.Verdict()
+	p.printf("%s.\n\n", v.Headline)
+	line := func(label, value string) {
+		if value != "" {
+			p.printf("  %-16s %s\n", label, value)
+		}
+	}
+	line("reel", visible.Text(d.Reel))
+	line("host", visible.Text(strings.TrimSpace(d.Summary.Host+"  "+d.Summary.Kernel)))
+	line("recorded", d.Window())
+	line("command", d.CommandLine())
+	line("connections", quantity.Count(d.Summary.Connections))
+	for _, pt := range v.Points {
+		line(pt.Label, mark(pt.Level)+pt.Text)
+	}
+	line("bytes", quantity.Bytes(d.Summary.Bytes[0])+" read, "+quantity.Bytes(d.Summary.Bytes[1])+" written by the recorded processes")
+	for _, pt := range d.Receipt() {
+		line(pt.Label, pt.Text)
+	}
+}
+
+func mark(s facts.Severity) string {
+	switch s {
+	case facts.Error, facts.DataLoss:
+		return "! "
+	default:
+		return ""
+	}
+}
+
+func (p *printer) ledger(entries []facts.LedgerEntry) {
+	if len(entries) == 0 {
+		p.printf("\nLedger: nothing to report.\n")
+		return
+	}
+	p.printf("\nLedger\n")
+	for _, e := range entries {
+		p.printf("  %-9s %s ×%s: %s\n", e.Severity, visible.Text(e.Name), quantity.Count(e.Count), visible.Text(e.Sentence))
+		if e.Example != "" {
+			p.printf("            first: %s\n", visible.Text(e.Example))
+		}
+	}
+}
+
+func (p *printer) edges(d *report.Data) {
+	if len(d.Edges) == 0 {
+		return
+	}
+	names := d.NodeNames()
+	p.printf("\nEdges (client → server)\n")
+	var rows [][]string
+	for _, i := range d.BusiestEdges() {
+		if len(rows) == 2*Rows {
+			break
+		}
+		e := &d.Edges[i]
+		s, side := report.BestSide(e)
+		if s == nil {
+			continue
+		}
+		rows = append(rows, []string{
+			visible.Cut(names[e.Client], 28) + " → " + visible.Cut(names[e.Server], 28) + ":" + fmt.Sprint(e.Port), visible.Text(e.Protocol), side,
+			quantity.Count(s.Exchanges), quantity.Count(s.Errors4xx), quantity.Count(s.Errors5xx), quantity.Count(s.Incomplete),
+			latency(s, s.P50), latency(s, s.P99), latency(s, s.DurationMax),
+			quantity.Bytes(s.BytesRead + s.BytesWrite), quantity.Bytes(s.LostBytes),
+		})
+	}
+	p.table([]string{"edge", "protocol", "seen by", "exchanges", "4xx", "5xx", "incomplete", "p50", "p99", "max", "bytes", "lost"}, "lllrrrrrrrrr", rows)
+	if left := len(d.Edges) - len(rows); left > 0 {
+		p.printf("  … and %s\n", quantity.Of(uint64(left), "more edge"))
+	}
+}
+
+func latency(s *facts.Side, v time.Duration) string {
+	if s.Exchanges == 0 {
+		return "-"
+	}
+	return quantity.Duration(v)
+}
+
+func (p *printer) exchanges(title string, list []*report.Exchange) {
+	if len(list) == 0 {
+		return
+	}
+	p.printf("\nExchanges: %s\n", title)
+	var rows [][]string
+	for _, e := range list {
+		rows = append(rows, []string{
+			fmt.Sprintf("#%d", e.ID), status(e.Status), quantity.Duration(e.Duration), visible.Cut(visible.Text(e.Method), 10),
+			visible.Cut(visible.Text(e.Host+e.Target), 60), visible.Cut(visible.Text(e.Process), 16), report.RoleName(e.Role), report.State(e.Missing),
+		})
+	}
+	p.table([]string{"id", "status", "duration", "method", "target", "process", "role", ""}, "rrrlllll", rows)
+}
+
+func status(s int) string {
+	if s == 0 {
+		return quantity.Unknown
+	}
+	return fmt.Sprint(s)
+}

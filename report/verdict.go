@@ -1,0 +1,163 @@
+package report
+
+import (
+	"strings"
+
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/report/quantity"
+	"github.com/ebpf-reel/reel/report/visible"
+)
+
+// Verdict is what a reader must know before any number: whether the recording is whole.
+type Verdict struct {
+	Level    facts.Severity // of the worst that happened; Info when nothing did
+	Headline string
+	Points   []Point
+}
+
+// Point is one statement of the verdict.
+type Point struct {
+	Label string
+	Text  string
+	Level facts.Severity
+}
+
+// Verdict judges the completeness of d.
+func (d *Data) Verdict() Verdict {
+	s := &d.Summary
+	v := Verdict{Level: facts.Info}
+	add := func(label, text string, level facts.Severity) {
+		v.Points = append(v.Points, Point{label, text, level})
+	}
+
+	switch {
+	case s.Exchanges == 0:
+		add("exchanges", "none found in "+quantity.Of(s.Connections, "connection"), facts.Notice)
+	case s.Complete == s.Exchanges:
+		add("exchanges", quantity.Of(s.Exchanges, "exchange")+", all complete", facts.Info)
+	default:
+		add("exchanges", quantity.Count(s.Complete)+" of "+quantity.Of(s.Exchanges, "exchange")+" complete ("+
+			quantity.Share(s.Complete, s.Exchanges)+"); the others say what they lack", facts.Notice)
+	}
+	if s.LostEvents > 0 {
+		all := s.LostEvents + s.Overhead.Events
+		add("lost events", quantity.Count(s.LostEvents)+" ("+quantity.Share(s.LostEvents, all)+" of all)", facts.DataLoss)
+	} else {
+		add("lost events", "none", facts.Info)
+	}
+	if s.Clean {
+		add("end", "the recording ended cleanly", facts.Info)
+	} else {
+		add("end", "the recording did not end cleanly: what was not flushed (1 s by default) is missing", facts.DataLoss)
+	}
+
+	for _, p := range v.Points {
+		v.Level = max(v.Level, p.Level)
+	}
+	for _, l := range d.Ledger {
+		v.Level = max(v.Level, l.Severity)
+	}
+	switch {
+	case v.Level == facts.Error:
+		v.Headline = "Parts of the recording could not be used"
+	case v.Level == facts.DataLoss:
+		v.Headline = "Data was lost, and is marked where it is missing"
+	case s.Exchanges == 0:
+		v.Headline = "No exchanges were found"
+	case v.Level == facts.Notice:
+		v.Headline = "The recording is whole, with remarks"
+	default:
+		v.Headline = "The recording is complete"
+	}
+	return v
+}
+
+// Window prints when the capture ran, in UTC: "2026-11-22 10:11:12.000 UTC, for 60.0 s".
+func (d *Data) Window() string {
+	s := &d.Summary
+	if s.Start == 0 {
+		return "at an unknown time, for " + quantity.Duration(s.Duration)
+	}
+	return s.Start.Time().Format("2006-01-02 15:04:05.000") + " UTC, for " + quantity.Duration(s.Duration)
+}
+
+// CommandLine prints the command that recorded the reel; "" unknown.
+func (d *Data) CommandLine() string { return visible.Text(strings.Join(d.Summary.Command, " ")) }
+
+// Receipt prints what the recording cost, as label and text.
+func (d *Data) Receipt() []Point {
+	o := &d.Summary.Overhead
+	cpu := quantity.Duration(o.RecorderCPU)
+	if d.Summary.Duration > 0 {
+		cpu += " (" + quantity.Share(uint64(max(o.RecorderCPU, 0)), uint64(d.Summary.Duration)) + " of one CPU)"
+	}
+	kernel := "not measured"
+	if o.ProgramTime >= 0 {
+		kernel = quantity.Duration(o.ProgramTime)
+	}
+	return []Point{
+		{"recorder CPU", cpu, facts.Info},
+		{"kernel programs", kernel, facts.Info},
+		{"recorder memory", quantity.Bytes(o.MaxRSS) + " at most", facts.Info},
+		{"written", quantity.Bytes(o.Written), facts.Info},
+		{"events", quantity.Count(o.Events) + " taken, " + quantity.Count(o.Lost) + " lost", lossLevel(o.Lost)},
+	}
+}
+
+func lossLevel(lost uint64) facts.Severity {
+	if lost > 0 {
+		return facts.DataLoss
+	}
+	return facts.Info
+}
+
+// Cuts are the lacks of an exchange whose every length is known and whose bytes were left out on purpose.
+const Cuts = facts.RequestCut | facts.ResponseCut
+
+// State names a completeness in a word or two: "complete", "body cut" (only Cuts) or "incomplete".
+func State(c facts.Completeness) string {
+	switch {
+	case c == 0:
+		return "complete"
+	case c&^Cuts == 0:
+		return "body cut"
+	default:
+		return "incomplete"
+	}
+}
+
+// Lacks puts a completeness into words, one phrase for each thing that is missing; none for a complete exchange.
+func Lacks(c facts.Completeness) []string {
+	var out []string
+	for _, l := range lacks {
+		if c&l.bit != 0 {
+			out = append(out, l.words)
+		}
+	}
+	return out
+}
+
+var lacks = []struct {
+	bit   facts.Completeness
+	words string
+}{
+	{facts.NoRequest, "the response was seen, its request was not"},
+	{facts.NoResponse, "no response was seen before the end of the connection or of the reel"},
+	{facts.RequestGap, "bytes of the request are lost"},
+	{facts.ResponseGap, "bytes of the response are lost"},
+	{facts.RequestCut, "part of the request's body was not captured (its length is exact)"},
+	{facts.ResponseCut, "part of the response's body was not captured (its length is exact)"},
+	{facts.StartUnknown, "it began before the capture"},
+	{facts.EndUnknown, "it was still running at the end"},
+	{facts.Malformed, "the parser found anomalies in it"},
+	{facts.HeadCut, "a head is not whole: headers after the cut are unknown"},
+}
+
+// LackWords returns the phrases of Lacks by bit number.
+func LackWords() []string {
+	out := make([]string, len(lacks))
+	for i, l := range lacks {
+		out[i] = l.words
+	}
+	return out
+}
