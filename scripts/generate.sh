@@ -17,7 +17,7 @@ copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 git ls-files -co --exclude-standard -z | while IFS= read -r -d '' f; do [ ! -e "$f" ] || printf '%s\0' "$f"; done |
 	tar -c --null -T - | tar -x -C "$copy"
-cd "$copy"
+cd "$copy" || exit
 git init -q . && git add -A
 git -c user.name=reel -c user.email=reel@localhost -c commit.gpgsign=false commit -q -m 'as it stands'
 generate
