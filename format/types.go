@@ -1,7 +1,6 @@
 package format
 
 import (
-	"fmt"
 	"net/netip"
 	"time"
 )
@@ -87,6 +86,8 @@ const (
 	CutShed   Cut = 5
 	CutLost   Cut = 6
 	CutPolicy Cut = 16 // --payload: the sealed reel does not keep these bytes
+	// CutDamaged: the bytes were recorded, and the reel's payload file is missing or corrupt. Readers set it, no reel holds it.
+	CutDamaged Cut = 17
 )
 
 // IOFlags are properties of one call.
@@ -160,7 +161,7 @@ func (e Endpoint) IsValid() bool { return e.Addr.IsValid() }
 // TCPState is a state of a TCP socket (include/net/tcp_states.h).
 type TCPState uint8
 
-var tcpStates = [...]string{"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
+var tcpStates = []string{"NONE", "ESTABLISHED", "SYN_SENT", "SYN_RECV", "FIN_WAIT1", "FIN_WAIT2", "TIME_WAIT", "CLOSE",
 	"CLOSE_WAIT", "LAST_ACK", "LISTEN", "CLOSING", "NEW_SYN_RECV", "BOUND_INACTIVE"}
 
 // The states that code asks for.
@@ -173,9 +174,7 @@ const (
 	TCPListen      TCPState = 10
 )
 
+// String returns the kernel's name without TCP_: "ESTABLISHED".
 func (s TCPState) String() string {
-	if int(s) < len(tcpStates) {
-		return tcpStates[s]
-	}
-	return fmt.Sprintf("TCP_%d", uint8(s))
+	return nameOf(tcpStates, "TCP", uint8(s))
 }
