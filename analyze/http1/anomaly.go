@@ -46,6 +46,7 @@ const (
 	ChunkEndInvalid
 	UpgradeUnnamed
 	HeadHole
+	HeadTruncated
 	BodyHole
 	FramingHole
 	LastChunkInferred
@@ -101,6 +102,7 @@ var anomalies = [numAnomalies]struct {
 	ChunkEndInvalid:      {"http1_chunk_end_invalid", facts.Notice, "Chunk data is not followed by a line end (RFC 9112 §7.1); where the body ends is not known."},
 	UpgradeUnnamed:       {"http1_upgrade_unnamed", facts.Notice, "A 101 response names no protocol in Upgrade (RFC 9110 §15.2.2)."},
 	HeadHole:             {"http1_head_hole", facts.DataLoss, "Bytes of a head were not recorded: its later fields and the end of its body are not known; raise --snaplen, or the ring if bytes were lost."},
+	HeadTruncated:        {"http1_head_truncated", facts.Notice, "The stream ended inside a head."},
 	BodyHole:             {"http1_body_hole", facts.Info, "Bytes of a body were not recorded; its length is known all the same. Raise --snaplen to see the content."},
 	FramingHole:          {"http1_framing_hole", facts.DataLoss, "A hole covers the framing of a body: its length is not known; raise --snaplen, or the ring if bytes were lost."},
 	LastChunkInferred:    {"http1_last_chunk_inferred", facts.Info, "After a hole in chunk framing, the end of the body was taken from a last chunk at the end of a call."},
