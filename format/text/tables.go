@@ -1,0 +1,152 @@
+package text
+
+import (
+	"time"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+// table is one kind of row in the text form.
+type table struct {
+	id      format.TableID
+	name    string
+	about   string
+	fresh   func() format.Row
+	clear   func(format.Row) format.Row // makes a row of fresh zero again
+	copy    func(format.Row) format.Row // shallow
+	time    func(format.Row) *format.KTime
+	columns []column
+	finish  func(row format.Row, given func(key string) *token) error // after all columns; nil: nothing to do
+}
+
+// newTable ties columns to the row type R.
+func newTable[R any, P interface {
+	*R
+	format.Row
+}](id format.TableID, name, about string, at func(*R) *format.KTime, columns []column) table {
+	return table{
+		id: id, name: name, about: about, columns: columns,
+		fresh: func() format.Row { return P(new(R)) },
+		clear: func(row format.Row) format.Row {
+			*row.(P) = *new(R)
+			return row
+		},
+		copy: func(row format.Row) format.Row {
+			c := *row.(P)
+			return P(&c)
+		},
+		time: func(row format.Row) *format.KTime { return at(row.(P)) },
+	}
+}
+
+func (t table) finishedBy(finish func(format.Row, func(string) *token) error) table {
+	t.finish = finish
+	return t
+}
+
+// tables is the one specification of the text form of rows: writer, parser, README and tests follow it. It is
+// append-only: columns keep name and meaning, new ones have a default, so that old texts stay readable.
+var tables = []table{
+	newTable(format.TableSocket, "socket", "one event in the life of a socket",
+		func(r *format.Socket) *format.KTime { return &r.Time }, socketColumns),
+	newTable(format.TableIO, "io", "one read or write call on a socket, with its bytes",
+		func(r *format.IO) *format.KTime { return &r.Time }, ioColumns).finishedBy(finishIO),
+	newTable(format.TableProcess, "process", "one event in the life of a process",
+		func(r *format.Process) *format.KTime { return &r.Time }, processColumns),
+	newTable(format.TableClock, "clock", "one reading of the node's clocks",
+		func(r *format.Clock) *format.KTime { return &r.Time }, clockColumns),
+	newTable(format.TableHeartbeat, "heartbeat", "the recorder's own receipt; totals since the start",
+		func(r *format.Heartbeat) *format.KTime { return &r.Time }, heartbeatColumns),
+	newTable(format.TableRing, "ring", "the loss account of one CPU's ring; totals since the start",
+		func(r *format.Ring) *format.KTime { return &r.Time }, ringColumns),
+	newTable(format.TableHook, "hook", "one kernel hook: attached, or why not",
+		func(r *format.Hook) *format.KTime { return &r.Time }, hookColumns),
+	newTable(format.TableNote, "note", "what the recorder says about the recording",
+		func(r *format.Note) *format.KTime { return &r.Time }, noteColumns),
+}
+
+// reserved are names that a connection cannot have: they are statements, or tables that DESIGN §3 plans.
+var reserved = []string{magic, "info", "problem", "conn", "step", "lost", "payload", "tls", "tls_key", "tcp", "oncpu", "offcpu",
+	"stack", "symbol", "module", "mapping"}
+
+var clockColumns = []column{
+	seconds("boottime", func(r *format.Clock) *int64 { return &r.Boottime }),
+	wall("realtime", func(r *format.Clock) *format.WallTime { return &r.Realtime }),
+	duration("width", func(r *format.Clock) *time.Duration { return &r.Width }),
+}
+
+var ringColumns = []column{
+	number("cpu", func(r *format.Ring) *uint16 { return &r.CPU }),
+	number("captured", func(r *format.Ring) *uint64 { return &r.Captured }),
+	number("lost", func(r *format.Ring) *uint64 { return &r.Lost }),
+	number("lost_bytes", func(r *format.Ring) *uint64 { return &r.LostBytes }),
+}
+
+var hookColumns = []column{
+	quoted("name", func(r *format.Hook) *string { return &r.Name }),
+	mark("attached", func(r *format.Hook) *bool { return &r.Attached }),
+	quoted("purpose", func(r *format.Hook) *string { return &r.Purpose }),
+	quoted("error", func(r *format.Hook) *string { return &r.Error }),
+	number("hits", func(r *format.Hook) *uint64 { return &r.Hits }),
+}
+
+var noteColumns = []column{
+	quoted("name", func(r *format.Note) *string { return &r.Name }),
+	number("count", func(r *format.Note) *uint64 { return &r.Count }),
+	quoted("detail", func(r *format.Note) *string { return &r.Detail }),
+}
+
+var heartbeatColumns = []column{
+	duration("recorder_cpu", func(r *format.Heartbeat) *time.Duration { return &r.RecorderCPU }),
+	number("rss", func(r *format.Heartbeat) *uint64 { return &r.RSS }),
+	number("journal", func(r *format.Heartbeat) *uint64 { return &r.JournalBytes }),
+	number("sealed", func(r *format.Heartbeat) *uint64 { return &r.SealedBytes }),
+	number("unsealed", func(r *format.Heartbeat) *uint64 { return &r.UnsealedBytes }),
+	number("events", func(r *format.Heartbeat) *uint64 { return &r.Events }),
+	number("lost", func(r *format.Heartbeat) *uint64 { return &r.LostEvents }),
+	duration("programs", func(r *format.Heartbeat) *time.Duration { return &r.ProgramTime }),
+	number("shed", func(r *format.Heartbeat) *uint8 { return &r.ShedLevel }),
+	number("targets", func(r *format.Heartbeat) *uint32 { return &r.Targets }),
+}
+
+var processColumns = []column{
+	required(word(named("op", "an operation: fork, exec, exit or snapshot", format.ParseProcOp,
+		func(r *format.Process) *format.ProcOp { return &r.Op }), format.ParseProcOp)),
+	number("pid", func(r *format.Process) *format.PID { return &r.PID }),
+	withDefault(number("tid", processTID), processTID, "pid", func(r *format.Process) format.TID { return format.TID(r.PID) }),
+	number("ppid", func(r *format.Process) *format.PID { return &r.PPID }),
+	unsignedSeconds("start", func(r *format.Process) *uint64 { return &r.Start }),
+	number("uid", func(r *format.Process) *uint32 { return &r.UID }),
+	quoted("comm", func(r *format.Process) *string { return &r.Comm }),
+	quoted("exe", func(r *format.Process) *string { return &r.Exe }),
+	list("args", func(r *format.Process) *[]string { return &r.Args }),
+	mark("args_cut", func(r *format.Process) *bool { return &r.ArgsCut }),
+	number("cgroup_id", func(r *format.Process) *uint64 { return &r.CgroupID }),
+	quoted("cgroup", func(r *format.Process) *string { return &r.Cgroup }),
+	number("pidns", func(r *format.Process) *uint64 { return &r.PidNS }),
+	number("mntns", func(r *format.Process) *uint64 { return &r.MntNS }),
+	number("netns", func(r *format.Process) *uint64 { return &r.NetNS }),
+	number("status", func(r *format.Process) *uint32 { return &r.ExitStatus }),
+	mark("target", func(r *format.Process) *bool { return &r.Target }),
+}
+
+func processTID(r *format.Process) *format.TID { return &r.TID }
+
+// tableByName returns the specification of a table, nil when there is none of that name.
+func tableByName(name string) *table {
+	for i := range tables {
+		if tables[i].name == name {
+			return &tables[i]
+		}
+	}
+	return nil
+}
+
+func tableByID(id format.TableID) *table {
+	for i := range tables {
+		if tables[i].id == id {
+			return &tables[i]
+		}
+	}
+	return nil
+}
