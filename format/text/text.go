@@ -16,11 +16,12 @@ const Version = 1
 
 const magic = "reel-text"
 
-// maxLine bounds one row's text, continuations included, and maxPayload the bytes that repetition may make of it, so
-// that hostile text cannot ask for memory that it does not itself take up.
 const (
-	maxLine    = 256 << 20
-	maxPayload = 64 << 20
+	maxLine    = 256 << 20 // bytes of one row's text, continuations included
+	maxPayload = 64 << 20  // bytes
+	// maxRepeated bounds what the repetitions of one line make, so that hostile text cannot ask for memory that it does
+	// not itself take up.
+	maxRepeated = 16 << 20
 )
 
 // SyntaxError says where a text is not in the text form. Line and Col count from 1; Col counts bytes.

@@ -116,8 +116,8 @@ func (x *lexer) bytes() ([]byte, error) {
 		}
 		n, convErr := strconv.ParseUint(string(digits), 10, 31)
 		unit := len(x.scratch) - start
-		if convErr != nil || unit > 0 && n > uint64(maxPayload/unit) {
-			return nil, x.line.errorAt(offset, "the repetition after * must be a number, and make at most 64 MiB")
+		if convErr != nil || unit > 0 && n > uint64((maxRepeated-min(start, maxRepeated))/unit) {
+			return nil, x.line.errorAt(offset, "the repetition after * must be a number, and a line with repetitions make at most 16 MiB")
 		}
 		x.scratch = append(x.scratch[:start], bytes.Repeat(x.scratch[start:], int(n))...)
 	}
