@@ -51,6 +51,7 @@ type Connection struct {
 	StartWall Wall
 	SawStart  bool             // connect/accept is in the reel
 	SawEnd    bool             // its end is in the reel
+	Errno     uint16           // of connect, or of the call that met the end (ECONNRESET, EPIPE, ...); 0 none
 	Connect   time.Duration    // of connect or accept; -1 unknown
 	SRTT      time.Duration    // last known; 0 unknown
 	Retrans   uint32           // segments
@@ -68,17 +69,17 @@ type Completeness uint16
 
 // What can be missing. Several may hold at once.
 const (
-	NoRequest    Completeness = 1 << iota // the response was seen, its request was not
-	NoResponse                            // the request was seen, no response before the end of connection or reel
-	RequestGap                            // bytes of the request are lost
-	ResponseGap                           // bytes of the response are lost
-	RequestCut                            // body bytes were not captured (budget, sendfile): lengths are exact
-	ResponseCut                           // the same for the response
-	StartUnknown                          // began before the capture
-	EndUnknown                            // still running at the end of the reel, or of the connection
-	Malformed                             // the parser named an anomaly in it (Anomalies)
-	HeadCut                               // a head is not whole: headers after the cut are unknown
-	LengthUnknown                         // where a message ends is not known: its BodyBytes and WireBytes are what was seen
+	NoRequest     Completeness = 1 << iota // the response was seen, its request was not
+	NoResponse                             // the request was seen, no response before the end of connection or reel
+	RequestGap                             // bytes of the request are lost
+	ResponseGap                            // bytes of the response are lost
+	RequestCut                             // body bytes were not captured (budget, sendfile): lengths are exact
+	ResponseCut                            // the same for the response
+	StartUnknown                           // began before the capture
+	EndUnknown                             // still running at the end of the reel, or of the connection
+	Malformed                              // the parser named an anomaly in it (Anomalies)
+	HeadCut                                // a head is not whole: headers after the cut are unknown
+	LengthUnknown                          // where a message ends is not known: its BodyBytes and WireBytes are what was seen
 )
 
 // Header is one field of a head, as sent.
@@ -110,8 +111,10 @@ type TraceContext struct {
 type Exchange struct {
 	ID        ExchangeID
 	Conn      ConnID
-	Peer      ExchangeID // the same exchange seen from the other end; 0 none or not known yet
+	Peer      ExchangeID // the same exchange seen from the other end, if that one ended first (so of two, one names the other); 0 none
 	Index     uint32     // on its connection, from 1
+	Seq       format.Seq // TCP sequence number of the first request byte: the same on both ends; valid iff SeqValid
+	SeqValid  bool
 	PID       format.PID
 	TID       format.TID // thread that moved the first byte of the request
 	Role      format.Role
@@ -132,7 +135,8 @@ type Exchange struct {
 	Duration  time.Duration
 	TTFB      time.Duration // same start, to the first response byte; -1 unknown
 	Missing   Completeness
-	Anomalies []string // registered names
+	Pairing   Certainty // that the response answers this request: Exact by order, Inferred after a gap; Unknown without a pair
+	Anomalies []string  // registered names
 	Trace     *TraceContext
 	Pipelined bool
 }
@@ -203,6 +207,7 @@ type LedgerEntry struct {
 	Severity Severity
 	Source   string // "capture" or "analysis"
 	Count    uint64
+	Bytes    uint64 // that it touches; 0 none or not known
 	Sentence string // what it means and what to do
 	First    format.KTime
 	Example  string // where: connection, exchange, segment and offset

@@ -1,0 +1,235 @@
+// Package ledger turns what went wrong, was cut or was guessed into entries that a reader can act on: every anomaly has a
+// registered name, a severity, a source and one sentence with the remedy (DESIGN D6). There are no others.
+package ledger
+
+import (
+	"iter"
+
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/http1"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// Name is a registered anomaly. Anomalies of HTTP/1 messages are registered by package http1; see HTTP1.
+type Name uint16
+
+// Sources of entries.
+const (
+	Capture  = "capture"  // the recorder or the reel says so
+	Analysis = "analysis" // the analysis found it
+)
+
+// What the reel says of itself: a Name for each format.ProblemKind.
+const (
+	UncleanEnd Name = iota
+	TornFrame
+	JournalGarbage
+	FileMissing
+	FileCorrupt
+	StrayFile
+	TailWithheld
+	UnknownProblem
+
+	// What the recorder says: rings, hooks, cut payloads.
+	RingLoss
+	HookRefused
+	NoHeartbeat
+	CutBudget
+	CutNoCopy
+	CutFault
+	CutLimit
+	CutShed
+	CutLost
+	CutPolicy
+	CutDamaged
+	CutUnknown
+	Shed
+	Masked
+
+	// Notes of the recorder, by name.
+	NoteTargetExited
+	NoteSnapshotIncomplete
+	NoteMapFull
+	NoteUnknown
+
+	// What the analysis found.
+	ReadError
+	ClockMissing
+	ClockStep
+	ClockFar
+	LateRow
+	WindowFull
+	StreamLost
+	StreamTailLost
+	StreamOverlap
+	StreamReordered
+	StreamLate
+	StreamJump
+	StreamNoOffset
+	HoldFull
+	SocketReused
+	SocketUnattributed
+	SocketUnnamed
+	ConnEvicted
+	ProcessUnknown
+	ProcessesFolded
+	RoleInferred
+	RoleUnknown
+	NodesFolded
+	FlowsFolded
+	RequestUnanswered
+	ResponseUnasked
+	ResponsesUncertain
+	PipelineFull
+	ParsersFull
+	NotHTTP
+
+	numNames
+)
+
+type registered struct {
+	name     string
+	severity facts.Severity
+	source   string
+	sentence string
+}
+
+var registry = [numNames]registered{
+	UncleanEnd:     {string(format.ProblemUnclean), facts.Notice, Capture, "The recorder did not end the reel (killed, or still running): what it had not flushed, 1 s by default, is missing."},
+	TornFrame:      {string(format.ProblemTorn), facts.Notice, Capture, "The last record of a journal is not whole, as after a kill or a power cut; everything before it was read."},
+	JournalGarbage: {string(format.ProblemGarbage), facts.DataLoss, Capture, "A part of a journal holds no records (disk error, or a crash of the file system); everything around it was read."},
+	FileMissing:    {string(format.ProblemMissing), facts.DataLoss, Capture, "A file that the manifest names is not there; copy the reel again as a whole directory."},
+	FileCorrupt:    {string(format.ProblemCorrupt), facts.DataLoss, Capture, "A file of the reel is damaged; `reel verify` says which, copy it again from the node."},
+	StrayFile:      {string(format.ProblemStray), facts.Info, Capture, "A file was left by an interrupted seal; its rows are in the reel elsewhere."},
+	TailWithheld:   {string(format.ProblemWithheld), facts.Notice, Capture, "Payload of the unsealed tail was left out, since no filter was given to mask credentials in it."},
+	UnknownProblem: {"reel_problem", facts.Notice, Capture, "The reel has a problem that this version of reel has no name for; a newer one may."},
+
+	RingLoss:    {"ring_loss", facts.DataLoss, Capture, "Records found no room in a ring, so calls are missing: record again with larger rings (--ring), a smaller --snaplen, or fewer targets (--port)."},
+	HookRefused: {"hook_refused", facts.Notice, Capture, "The kernel refused a hook: what only it shows is missing; the hook's row says why."},
+	NoHeartbeat: {"heartbeat_missing", facts.Notice, Capture, "The reel holds no heartbeat: whether records were lost in the rings is not known."},
+	CutBudget:   {"cut_budget", facts.Info, Capture, "Bytes beyond the budget of a message were not copied; lengths are exact, --snaplen raises the budget."},
+	CutNoCopy:   {"cut_no_copy", facts.Info, Capture, "Bytes were moved without passing through the process (sendfile, splice, MSG_TRUNC); lengths are exact, the content is nowhere to read."},
+	CutFault:    {"cut_fault", facts.Notice, Capture, "A page of a process was not in memory when the probe read it; lengths are exact, content is missing."},
+	CutLimit:    {"cut_limit", facts.Notice, Capture, "A call had more buffers than the probe walks; lengths are exact, content is missing."},
+	CutShed:     {"cut_shed", facts.Notice, Capture, "The recorder copied less to keep up with the load; lengths are exact. A smaller --snaplen or a faster disk avoids it."},
+	CutLost:     {"cut_lost", facts.DataLoss, Capture, "The continuation of a call found no room in a ring; lengths are exact, content is missing. Record with larger rings (--ring)."},
+	CutPolicy:   {"cut_policy", facts.Info, Capture, "The payload policy of the recording (--payload) does not keep these bytes; lengths are exact."},
+	CutDamaged:  {"cut_damaged", facts.DataLoss, Capture, "Bytes were recorded, but the reel's payload file is missing or damaged; lengths are exact. Copy the reel again."},
+	CutUnknown:  {"cut_unknown", facts.Notice, Capture, "Bytes are missing for a reason that this version of reel has no name for; lengths are exact."},
+	Shed:        {"shed", facts.Notice, Capture, "The recorder reduced what it copied at times, to keep up; use a smaller --snaplen, fewer targets, or a faster disk."},
+	Masked:      {"masked", facts.Info, Capture, "Credentials were replaced by '*' before they reached the disk; --keep-secrets keeps them."},
+
+	NoteTargetExited:       {"target_exited", facts.Info, Capture, "A recorded process ended during the capture."},
+	NoteSnapshotIncomplete: {"snapshot_incomplete", facts.Notice, Capture, "Sockets or processes that were there already could not all be listed: addresses, roles or names of some may be missing."},
+	NoteMapFull:            {"map_full", facts.Notice, Capture, "A table of the probes was full: some sockets or calls lack their addresses, durations or state changes. Record fewer targets at a time."},
+	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
+
+	ReadError:          {"read_error", facts.DataLoss, Analysis, "Rows of the reel could not be read; everything before and after them was. `reel verify` says where the damage is."},
+	ClockMissing:       {"clock_missing", facts.Notice, Analysis, "The reel has no clock rows: wall times are not known, durations are."},
+	ClockStep:          {"clock_step", facts.Notice, Analysis, "The node's wall clock was set during the capture: wall times near the step are uncertain by its size, durations are not affected."},
+	ClockFar:           {"clock_far", facts.Info, Analysis, "Rows lie more than a minute from the nearest clock row: their wall times may be off by the drift of the clock."},
+	LateRow:            {"late_row", facts.Notice, Analysis, "Rows came later than the reordering window reaches: they were used where they came, and may be out of order."},
+	WindowFull:         {"window_full", facts.Notice, Analysis, "More rows fell into the reordering window than it holds: it was shortened, later rows may be out of order."},
+	StreamLost:         {"stream_lost", facts.DataLoss, Analysis, "Bytes of a connection were moved by calls that are not in the reel (ring loss, or a call that is not hooked): exchanges there are incomplete."},
+	StreamTailLost:     {"stream_tail_lost", facts.DataLoss, Analysis, "The last bytes of a connection were moved by calls that are not in the reel: its last exchange is incomplete."},
+	StreamOverlap:      {"stream_overlap", facts.Notice, Analysis, "Two calls claim the same bytes of a connection: the bytes were given to the first, the other is a hole."},
+	StreamReordered:    {"stream_reordered", facts.Info, Analysis, "Calls of several threads on one connection ended in another order than their bytes; the order was repaired."},
+	StreamLate:         {"stream_late", facts.Notice, Analysis, "A call came after its bytes were counted as lost: they are counted now, their content was not used."},
+	StreamJump:         {"stream_jump", facts.Notice, Analysis, "A sequence number jumped by more than 1 GiB: how many bytes are missing is not known."},
+	StreamNoOffset:     {"stream_no_offset", facts.Notice, Analysis, "Calls have no sequence number: lost bytes of their connections cannot be seen."},
+	HoldFull:           {"hold_full", facts.Notice, Analysis, "A connection waited for a missing call until the limit of waiting rows: the call was counted as lost early."},
+	SocketReused:       {"socket_reused", facts.Notice, Analysis, "A new socket took the place of one whose end is not in the reel."},
+	SocketUnattributed: {"socket_unattributed", facts.Info, Analysis, "A socket event belongs to no connection of the reel (its socket had ended before)."},
+	SocketUnnamed:      {"socket_unnamed", facts.Notice, Analysis, "The addresses of a connection are not in the reel (it was open before the capture, or the row was lost); only ports are known."},
+	ConnEvicted:        {"connection_evicted", facts.Notice, Analysis, "More connections were open than the analysis keeps: the idle ones were ended early, what follows on them counts as new connections."},
+	ProcessUnknown:     {"process_unknown", facts.Notice, Analysis, "A connection belongs to a process that the reel has no row of; it is named by its number."},
+	ProcessesFolded:    {"processes_folded", facts.Notice, Analysis, "More processes were recorded than the analysis keeps; the later ones are named by their numbers."},
+	RoleInferred:       {"role_inferred", facts.Info, Analysis, "Which end of a connection is the client was inferred (from a listener, the peer, the first bytes or the port), since connect or accept is not in the reel."},
+	RoleUnknown:        {"role_unknown", facts.Notice, Analysis, "Which end of a connection is the client is not known; its edge points from the recorded process."},
+	NodesFolded:        {"nodes_folded", facts.Notice, Analysis, "More remote addresses were seen than the topology keeps; the later ones are one node, \"others\"."},
+	FlowsFolded:        {"flows_folded", facts.Notice, Analysis, "More pairs of processes and addresses were seen than the topology keeps; the later ones are counted with \"others\"."},
+	RequestUnanswered:  {"request_unanswered", facts.Notice, Analysis, "A request has no response in the reel: the connection or the capture ended before it, or it was lost."},
+	ResponseUnasked:    {"response_unasked", facts.Notice, Analysis, "A response has no request in the reel: it was sent before the capture, or it was lost."},
+	ResponsesUncertain: {"responses_uncertain", facts.Notice, Analysis, "After a gap on a connection with pipelined requests, responses could not be told apart: they are shown without their requests."},
+	PipelineFull:       {"pipeline_full", facts.Notice, Analysis, "More requests of one connection wait for a response than the analysis keeps; the oldest are shown unanswered."},
+	ParsersFull:        {"parsers_full", facts.DataLoss, Analysis, "More connections were inside a message than the analysis follows; the messages of the others are not shown."},
+	NotHTTP:            {"not_http", facts.Info, Analysis, "Connections speak something other than HTTP/1: their bytes are counted, their content is not shown."},
+}
+
+// HTTP1 returns the Name of an anomaly of an HTTP/1 message.
+func HTTP1(a http1.Anomaly) Name { return numNames + Name(a) }
+
+// All yields every registered name.
+func All() iter.Seq[Name] {
+	return func(yield func(Name) bool) {
+		for n := range numNames {
+			if !yield(n) {
+				return
+			}
+		}
+		for a := range http1.Registered() {
+			if !yield(HTTP1(a)) {
+				return
+			}
+		}
+	}
+}
+
+func (n Name) registered() registered {
+	if n < numNames {
+		return registry[n]
+	}
+	a := http1.Anomaly(n - numNames)
+	return registered{a.Name(), a.Severity(), Analysis, a.Sentence()}
+}
+
+// String returns the registered name, as tables and reports show it.
+func (n Name) String() string { return n.registered().name }
+
+// Severity returns how much it matters.
+func (n Name) Severity() facts.Severity { return n.registered().severity }
+
+// Source returns Capture or Analysis.
+func (n Name) Source() string { return n.registered().source }
+
+// Sentence returns what it means and what to do.
+func (n Name) Sentence() string { return n.registered().sentence }
+
+// Problem returns the Name of a problem of the reel.
+func Problem(k format.ProblemKind) Name {
+	for n := UncleanEnd; n < UnknownProblem; n++ {
+		if registry[n].name == string(k) {
+			return n
+		}
+	}
+	return UnknownProblem
+}
+
+// Note returns the Name of a recorder's note; NoteUnknown when this version has none.
+func Note(name string) Name {
+	if name == registry[Shed].name {
+		return Shed
+	}
+	for n := NoteTargetExited; n < NoteUnknown; n++ {
+		if registry[n].name == name {
+			return n
+		}
+	}
+	return NoteUnknown
+}
+
+// Cut returns the Name of a cut reason; ok is false for CutNone.
+func Cut(c format.Cut) (n Name, ok bool) {
+	switch c {
+	case format.CutNone:
+		return 0, false
+	case format.CutPolicy:
+		return CutPolicy, true
+	case format.CutDamaged:
+		return CutDamaged, true
+	}
+	if c <= format.CutLost {
+		return CutBudget + Name(c-format.CutBudget), true
+	}
+	return CutUnknown, true
+}

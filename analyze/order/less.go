@@ -1,0 +1,64 @@
+package order
+
+import (
+	"bytes"
+	"cmp"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+// less is a total order of rows up to equality: causal time, then what must come first when two events have the same time
+// (a socket is opened before its io, and closed after it), then content.
+func less(a, b *slot) bool {
+	if a.key != b.key {
+		return a.key < b.key
+	}
+	return compare(a, b) < 0
+}
+
+func compare(a, b *slot) int {
+	if c := cmp.Compare(rank(a.row), rank(b.row)); c != 0 {
+		return c
+	}
+	if x, ok := a.row.(*format.IO); ok {
+		return compareIO(x, b.row.(*format.IO))
+	}
+	return compareSocket(a.row.(*format.Socket), b.row.(*format.Socket))
+}
+
+// rank orders events of one time.
+func rank(row format.Row) int {
+	s, ok := row.(*format.Socket)
+	switch {
+	case !ok:
+		return 1
+	case s.Op == format.SockClose || s.Op == format.SockShutdown || s.Op == format.SockState && s.NewState == format.TCPClose:
+		return 2
+	}
+	return 0
+}
+
+func compareIO(a, b *format.IO) int {
+	return cmp.Or(
+		cmp.Compare(a.Time, b.Time), cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.PID, b.PID), cmp.Compare(a.TID, b.TID),
+		cmp.Compare(a.Socket, b.Socket), cmp.Compare(a.Inode, b.Inode), cmp.Compare(a.Dir, b.Dir), cmp.Compare(a.Seq, b.Seq),
+		cmp.Compare(a.Ret, b.Ret), cmp.Compare(a.Duration, b.Duration), cmp.Compare(a.FD, b.FD), cmp.Compare(a.Call, b.Call),
+		cmp.Compare(a.Flags, b.Flags), cmp.Compare(a.Cut, b.Cut), cmp.Compare(a.Captured, b.Captured),
+		cmp.Compare(a.Family, b.Family), cmp.Compare(a.LPort, b.LPort), cmp.Compare(a.RPort, b.RPort),
+		cmp.Compare(a.SRTT, b.SRTT), cmp.Compare(a.RTTVar, b.RTTVar), bytes.Compare(a.Payload, b.Payload))
+}
+
+func compareSocket(a, b *format.Socket) int {
+	return cmp.Or(
+		cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.PID, b.PID), cmp.Compare(a.TID, b.TID), cmp.Compare(a.Socket, b.Socket),
+		cmp.Compare(a.Inode, b.Inode), cmp.Compare(a.Op, b.Op), cmp.Compare(a.OldState, b.OldState),
+		cmp.Compare(a.NewState, b.NewState), cmp.Compare(a.FD, b.FD), cmp.Compare(a.Ret, b.Ret), cmp.Compare(a.Role, b.Role),
+		cmp.Compare(a.Duration, b.Duration), cmp.Compare(a.NetNS, b.NetNS), cmp.Compare(a.Flags, b.Flags),
+		cmp.Compare(a.Family, b.Family), cmp.Compare(a.Protocol, b.Protocol),
+		a.Local.Addr.Compare(b.Local.Addr), cmp.Compare(a.Local.Port, b.Local.Port),
+		a.Remote.Addr.Compare(b.Remote.Addr), cmp.Compare(a.Remote.Port, b.Remote.Port),
+		cmp.Compare(a.SndSeq, b.SndSeq), cmp.Compare(a.RcvSeq, b.RcvSeq), cmp.Compare(a.RcvNxt, b.RcvNxt),
+		cmp.Compare(a.SndUna, b.SndUna), cmp.Compare(a.SRTT, b.SRTT), cmp.Compare(a.RTTVar, b.RTTVar),
+		cmp.Compare(a.Retrans, b.Retrans), cmp.Compare(a.Lost, b.Lost),
+		cmp.Compare(a.SegsIn, b.SegsIn), cmp.Compare(a.SegsOut, b.SegsOut))
+}
