@@ -1,6 +1,6 @@
 # env.sh is sourced by the scripts beside it: the root of the repository, the cache, and timed parts.
 # shellcheck shell=bash
-set -euo pipefail
+set -Eeuo pipefail
 export LC_ALL=C
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 CACHE=$ROOT/.cache
@@ -15,16 +15,17 @@ die() {
 }
 
 PARTS=()
-# part NAME COMMAND...: run a part of a longer job and remember what it took.
+# part NAME COMMAND...: run a part of a longer job and remember what it took. (Not under `if` or `||`: that would switch
+# off `set -e` inside of the command.)
 part() {
-	local name=$1 start=$SECONDS
+	local start=$SECONDS
+	PART=$1
 	shift
-	say "== $name"
-	if ! "$@"; then
-		say "== $name failed after $((SECONDS - start)) s"
-		return 1
-	fi
-	PARTS+=("$(printf '%6d s  %s' $((SECONDS - start)) "$name")")
+	say "== $PART"
+	trap 'say "== failed: $PART"' ERR
+	"$@"
+	trap - ERR
+	PARTS+=("$(printf '%6d s  %s' $((SECONDS - start)) "$PART")")
 }
 
 # parts_report prints what each part took.
