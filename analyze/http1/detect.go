@@ -100,7 +100,7 @@ func Detect(b []byte) (Protocol, Kind) {
 	switch {
 	case res == likely:
 		return HTTP1, Response
-	case req == likely && bytes.IndexByte(b, '\n') >= 0:
+	case req == likely && (bytes.IndexByte(b, '\n') >= 0 || isStandard(b[:bytes.IndexByte(b, ' ')])):
 		return HTTP1, Request
 	case res == more || req != no:
 		return Undecided, 0

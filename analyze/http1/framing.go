@@ -216,7 +216,7 @@ var malformed = func() (s Anomalies) {
 			s.add(a)
 		}
 	}
-	for _, a := range []Anomaly{TruncatedByClose, TruncatedByReset, HeadResponseInferred, HeadTooLarge, TooManyFields} {
+	for _, a := range []Anomaly{HeadTruncated, TruncatedByClose, TruncatedByReset, HeadResponseInferred, HeadTooLarge, TooManyFields} {
 		s &^= 1 << a
 	}
 	return s

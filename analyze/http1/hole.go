@@ -39,7 +39,7 @@ func (p *Parser) holeUnknown(why Loss) {
 		if p.open {
 			p.holed(0, why)
 		} else {
-			p.skip(p.lostReason(), 0)
+			p.skip(p.why, 0)
 		}
 	case stClose: // still ends with the stream
 		p.holed(0, why)
@@ -50,7 +50,7 @@ func (p *Parser) holeUnknown(why Loss) {
 		p.holeUnknown(why)
 	case stBoundary:
 		p.skip(HoleBetween, 0)
-		p.st = stLost
+		p.st, p.why = stLost, Unsynchronised
 	default:
 		p.holeInFraming(why)
 	}
@@ -65,7 +65,7 @@ func (p *Parser) holeStep(n uint64, why Loss) uint64 {
 		return n
 	case stBoundary:
 		p.skip(HoleBetween, n)
-		p.st = stLost
+		p.st, p.why = stLost, Unsynchronised
 		return n
 	case stStartLine:
 		p.cutStartLine()
@@ -73,11 +73,11 @@ func (p *Parser) holeStep(n uint64, why Loss) uint64 {
 	case stLost:
 		if p.open {
 			p.holed(n, why)
-			if m.Missing&facts.HeadCut == 0 {
+			if p.lostBody {
 				m.BodyBytes += n
 			}
 		} else {
-			p.skip(p.lostReason(), n)
+			p.skip(p.why, n)
 		}
 		return n
 	case stLength, stChunkData, stClose:
@@ -154,6 +154,7 @@ func (p *Parser) holeInFraming(why Loss) {
 	p.dropLine()
 	m.Missing |= facts.LengthUnknown
 	p.bodyGap = true
+	p.lostBody = !inHead
 	p.chunkLost = !inHead && m.Framing == FramingChunked
 	p.st = stLost
 	if inHead {
@@ -208,10 +209,6 @@ func (p *Parser) lost(rest []byte) int {
 			p.beginLine(true)
 			return 0
 		}
-		if p.midStream && p.proto == Undecided && classify(rest) == TLS {
-			p.proto, p.st = TLS, stOpaque
-			return 0
-		}
 		p.tailLen = 0
 	}
 	p.keepTail(rest)
@@ -222,20 +219,13 @@ func (p *Parser) lost(rest []byte) int {
 // lostBytes counts bytes that are there, for the message of unknown end if there is one.
 func (p *Parser) lostBytes(n uint64) {
 	if !p.open {
-		p.skip(p.lostReason(), n)
+		p.skip(p.why, n)
 		return
 	}
 	p.took(n)
-	if p.m.Missing&facts.HeadCut == 0 {
+	if p.lostBody {
 		p.m.BodyBytes += n
 	}
-}
-
-func (p *Parser) lostReason() Anomaly {
-	if p.midStream {
-		return MidStream
-	}
-	return Unsynchronised
 }
 
 // keepTail keeps the last bytes of the call, where the last chunk may show.

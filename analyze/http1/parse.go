@@ -45,6 +45,9 @@ type Parser struct {
 	off uint64
 	acc Account
 
+	first    [len(preface)]byte // of a stream that is not HTTP/1
+	firstLen int
+
 	// A line that began in an earlier Data: its first bytes, up to a limit, and its whole length. at is of its first byte.
 	line    []byte
 	lineLen int
@@ -69,14 +72,15 @@ type Parser struct {
 	left       uint64 // of a body or a chunk
 	sawCR      bool   // in stChunkEnd
 	bodyBuf    []byte
-	bodyAlias  bool // m.body lies in src
-	bodyGap    bool // content after a hole is not kept
-	mayBeHead  bool // no request is known, and a body is due that HEAD would not have
-	closed     bool // the message before announced the end of the connection
-	mayTunnel  bool // the request before asked for another protocol
-	tunnelNext bool // Tunnel was called inside a message
-	midStream  bool // no message was found since Begin(false)
-	chunkLost  bool // a hole covers chunk framing: the last chunk may show at the end of a call
+	bodyAlias  bool    // m.body lies in src
+	bodyGap    bool    // content after a hole is not kept
+	mayBeHead  bool    // no request is known, and a body is due that HEAD would not have
+	closed     bool    // the message before announced the end of the connection
+	mayTunnel  bool    // the request before asked for another protocol
+	tunnelNext bool    // Tunnel was called inside a message
+	why        Anomaly // of bytes in stLost that are in no message
+	chunkLost  bool    // a hole covers chunk framing: the last chunk may show at the end of a call
+	lostBody   bool    // bytes of the open message in stLost are most likely content
 	tail       [len(lastChunk)]byte
 	tailLen    int // bytes of the call in tail, at most len(tail); -1 after a hole in the call
 }
@@ -94,7 +98,7 @@ func (p *Parser) Begin(fromStart bool) {
 	m := Message{fields: p.m.fields[:0], trailer: -1}
 	*p = Parser{kind: p.kind, lim: p.lim, h: p.h, m: m, line: p.line[:0], hold: p.hold[:0], bodyBuf: p.bodyBuf[:0], head: -1}
 	if !fromStart {
-		p.st, p.midStream = stLost, true
+		p.st, p.why = stLost, MidStream
 	}
 }
 
@@ -120,7 +124,7 @@ func (p *Parser) Data(b []byte, at Stamp) {
 	}
 	p.lateTunnel()
 	p.enter(at)
-	if p.mayBeHead && p.fresh && at.Turn && detect(p.kind, b) == likely {
+	if p.mayBeHead && p.fresh && at.Turn && detectResponse(b) == likely {
 		p.answerToHead()
 	}
 	p.src = b
@@ -193,8 +197,19 @@ func (p *Parser) step(b []byte, i int) int {
 	case stLost:
 		return p.lost(rest)
 	}
-	p.acc.Opaque += uint64(len(rest))
+	p.opaque(rest)
 	return len(rest)
+}
+
+// opaque counts bytes that are not HTTP/1; the first ones name the protocol.
+func (p *Parser) opaque(b []byte) {
+	p.acc.Opaque += uint64(len(b))
+	if p.proto == Undecided || p.proto == Other && p.firstLen < len(p.first) {
+		p.firstLen += copy(p.first[p.firstLen:], b)
+		if p.proto = classify(p.first[:p.firstLen]); p.proto == Other && len(b) > len(p.first) {
+			p.proto = classify(b)
+		}
+	}
 }
 
 // boundary skips empty lines before a message (RFC 9112 §2.2).
@@ -290,7 +305,7 @@ func (p *Parser) start(s *startLine, line, b []byte, i int) {
 	p.f = framing{}
 	p.headSeen, p.foldable = 0, false
 	p.bodyAlias, p.bodyGap, p.mayBeHead = false, false, false
-	p.closed, p.mayTunnel, p.midStream, p.chunkLost = false, false, false, false
+	p.closed, p.mayTunnel, p.chunkLost, p.lostBody, p.why = false, false, false, false, Unsynchronised
 	if p.lineLen == 0 {
 		p.head, p.kept = i, len(line)
 		m.text = b[i : i+len(line)]
@@ -306,20 +321,21 @@ func (p *Parser) reject(b []byte, i, n int, why Anomaly) {
 	size := uint64(max(p.lineLen, n))
 	first := p.line
 	if p.lineLen == 0 {
-		first = b[i:]
+		first = b[i : i+n]
 	}
 	switch {
 	case p.probe:
 		p.st = stLost
 		p.lostBytes(size)
 	case p.proto == Undecided:
-		p.proto, p.st = classify(first), stOpaque
-		p.acc.Opaque += size
+		p.st = stOpaque
+		p.opaque(first)
+		p.acc.Opaque += size - uint64(len(first))
 	case p.mayTunnel:
 		p.proto, p.st = Tunnel, stOpaque
 		p.acc.Opaque += size
 	default:
-		p.st = stLost
+		p.st, p.why = stLost, why
 		p.skip(why, size)
 	}
 	p.dropLine()
