@@ -73,7 +73,10 @@ func describeTables() string {
 				key += " (word)"
 			}
 			if deflt == "" {
-				deflt = map[string]string{"number": "0", "0x number": "0", "duration": "0", "seconds": "0", "string": "empty", "word": "no"}[c.form]
+				deflt = map[string]string{"number": "0", "0x number": "0", "duration": "0", "seconds": "0", "word": "no"}[c.form]
+			}
+			if deflt == "" {
+				deflt = "none"
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s |\n", key, strings.ReplaceAll(c.form, "|", `\|`), deflt)
 		}

@@ -142,6 +142,23 @@ func tableByName(name string) *table {
 	return nil
 }
 
+// Tables returns the names of the tables that the text form has, in the order of their numbers.
+func Tables() []string {
+	names := make([]string, len(tables))
+	for i := range tables {
+		names[i] = tables[i].name
+	}
+	return names
+}
+
+// TableByName returns the table of a name that Tables gives.
+func TableByName(name string) (id format.TableID, ok bool) {
+	if t := tableByName(name); t != nil {
+		return t.id, true
+	}
+	return 0, false
+}
+
 func tableByID(id format.TableID) *table {
 	for i := range tables {
 		if tables[i].id == id {
