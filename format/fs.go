@@ -143,6 +143,8 @@ func removeDir(fsys FS, name string) error {
 	return fsys.Remove(name)
 }
 
+func isExist(err error) bool { return errors.Is(err, fs.ErrExist) }
+
 func isNotDir(err error) bool { return errors.Is(err, syscall.ENOTDIR) }
 
 // diskError turns an error of writing a file of the reel into a *DiskFullError if that is what it is.

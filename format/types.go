@@ -169,9 +169,15 @@ const (
 	TCPEstablished TCPState = 1
 	TCPSynSent     TCPState = 2
 	TCPSynRecv     TCPState = 3
+	TCPFinWait1    TCPState = 4
+	TCPFinWait2    TCPState = 5
+	TCPTimeWait    TCPState = 6
 	TCPClose       TCPState = 7
 	TCPCloseWait   TCPState = 8
+	TCPLastAck     TCPState = 9
 	TCPListen      TCPState = 10
+	TCPClosing     TCPState = 11
+	TCPNewSynRecv  TCPState = 12
 )
 
 // String returns the kernel's name without TCP_: "ESTABLISHED".

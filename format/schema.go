@@ -1,0 +1,257 @@
+package format
+
+import (
+	"math"
+	"net/netip"
+	"time"
+)
+
+// The definitions of all tables, in the order of SPEC.md. Append columns at the end; never rename, renumber or remove one.
+
+var socketTable = table[Socket]{
+	id:   TableSocket,
+	time: func(r *Socket) KTime { return r.Time },
+	cpu:  func(r *Socket) uint16 { return r.CPU },
+	cols: []column[Socket]{
+		number("time_ns", "when the call returned, or the event happened", delta, func(r *Socket) *KTime { return &r.Time }),
+		number("duration_ns", "of the call", plain, func(r *Socket) *time.Duration { return &r.Duration }).or(-1),
+		number("cpu", "that it ran on", dict, func(r *Socket) *uint16 { return &r.CPU }),
+		number("pid", "process; of a state change the one that happened to run", dict, func(r *Socket) *PID { return &r.PID }),
+		number("tid", "thread", dict, func(r *Socket) *TID { return &r.TID }),
+		number("fd", "file descriptor", dict, func(r *Socket) *FD { return &r.FD }).or(-1),
+		number("socket", "id of the socket, unique while it lives", dict, func(r *Socket) *SocketID { return &r.Socket }),
+		number("inode", "of the socket's file; 0 before accept", dict, func(r *Socket) *Inode { return &r.Inode }),
+		number("netns", "inode of the network namespace", dict, func(r *Socket) *uint64 { return &r.NetNS }),
+		enum("op", "what happened", func(r *Socket) *SockOp { return &r.Op }, SockOp.String, ParseSockOp),
+		enum("role", "which end of the connection", func(r *Socket) *Role { return &r.Role }, Role.String, ParseRole),
+		enum("family", "address family", func(r *Socket) *uint8 { return &r.Family }, FamilyName, ParseFamily),
+		enum("protocol", "transport", func(r *Socket) *uint8 { return &r.Protocol }, ProtocolName, ParseProtocol),
+		enum("old_state", "TCP state before", func(r *Socket) *TCPState { return &r.OldState }, TCPState.String, ParseTCPState),
+		stateColumn(),
+		howColumn(),
+		enum("flags", "properties of the call, joined by |", func(r *Socket) *IOFlags { return &r.Flags }, IOFlags.String, ParseIOFlags),
+		number("ret", "0, the fd of accept, or minus errno", dict, func(r *Socket) *int64 { return &r.Ret }),
+		addr("local_addr", "this end", func(r *Socket) *netip.Addr { return &r.Local.Addr }),
+		number("local_port", "this end", dict, func(r *Socket) *uint16 { return &r.Local.Port }),
+		addr("remote_addr", "the other end", func(r *Socket) *netip.Addr { return &r.Remote.Addr }),
+		number("remote_port", "the other end", dict, func(r *Socket) *uint16 { return &r.Remote.Port }),
+		number("snd_seq", "TCP sequence number of the next byte written", plain, func(r *Socket) *Seq { return &r.SndSeq }),
+		number("rcv_seq", "of the next byte that the process reads", plain, func(r *Socket) *Seq { return &r.RcvSeq }),
+		number("rcv_nxt", "of the next byte expected from the peer", plain, func(r *Socket) *Seq { return &r.RcvNxt }),
+		number("snd_una", "of the oldest byte not acknowledged", plain, func(r *Socket) *Seq { return &r.SndUna }),
+		micros("srtt_us", "smoothed round trip time", func(r *Socket) *time.Duration { return &r.SRTT }),
+		micros("rttvar_us", "its variance", func(r *Socket) *time.Duration { return &r.RTTVar }),
+		number("retrans_segs", "segments sent again, over the socket's life", dict, func(r *Socket) *uint32 { return &r.Retrans }),
+		number("lost_segs", "segments thought lost now", dict, func(r *Socket) *uint32 { return &r.Lost }),
+		number("in_segs", "segments received, over the socket's life", dict, func(r *Socket) *uint32 { return &r.SegsIn }),
+		number("out_segs", "segments sent, over the socket's life", dict, func(r *Socket) *uint32 { return &r.SegsOut }),
+	},
+}
+
+// stateColumn is Socket.NewState where it is a state: a shutdown keeps its how there.
+func stateColumn() column[Socket] {
+	c := enum("new_state", "TCP state after", func(r *Socket) *TCPState { return &r.NewState }, TCPState.String, ParseTCPState)
+	c.get = func(rows []Socket, out []int64) {
+		for i := range out {
+			if out[i] = int64(rows[i].NewState); rows[i].Op == SockShutdown {
+				out[i] = 0
+			}
+		}
+	}
+	return c
+}
+
+var howNames = []string{"RD", "WR", "RDWR"}
+
+func howColumn() column[Socket] {
+	c := computed("how", "which direction shutdown(2) closed: RD, WR, RDWR", ColumnEnum, dict,
+		func(r *Socket) int64 {
+			if r.Op != SockShutdown {
+				return -1
+			}
+			return int64(r.NewState)
+		},
+		func(r *Socket, v int64) {
+			if v >= 0 {
+				r.NewState = TCPState(v)
+			}
+		}).or(-1)
+	c.name = func(v int64) string { return nameOf(howNames, "HOW", uint8(v)) }
+	c.parse = func(s string) (int64, error) {
+		v, err := parseName(howNames, "HOW", s)
+		return int64(v), err
+	}
+	return c
+}
+
+// ioRow is an IO and where its payload is.
+type ioRow struct {
+	IO
+	ref int64 // row of the segment's payload table; -1 none
+}
+
+var ioTable = table[ioRow]{
+	id:   TableIO,
+	time: func(r *ioRow) KTime { return r.Time },
+	cpu:  func(r *ioRow) uint16 { return r.CPU },
+	cols: []column[ioRow]{
+		number("time_ns", "when the call returned", delta, func(r *ioRow) *KTime { return &r.Time }),
+		number("duration_ns", "of the call", plain, func(r *ioRow) *time.Duration { return &r.Duration }).or(-1),
+		number("cpu", "that it ran on", dict, func(r *ioRow) *uint16 { return &r.CPU }),
+		number("pid", "process", dict, func(r *ioRow) *PID { return &r.PID }),
+		number("tid", "thread", dict, func(r *ioRow) *TID { return &r.TID }),
+		number("fd", "file descriptor", dict, func(r *ioRow) *FD { return &r.FD }),
+		number("socket", "id of the socket, unique while it lives", dict, func(r *ioRow) *SocketID { return &r.Socket }),
+		number("inode", "of the socket's file", dict, func(r *ioRow) *Inode { return &r.Inode }),
+		enum("call", "system call", func(r *ioRow) *Call { return &r.Call }, Call.String, ParseCall),
+		enum("direction", "read: socket to process; write: process to socket", func(r *ioRow) *Direction { return &r.Dir }, Direction.String, ParseDirection),
+		enum("family", "address family", func(r *ioRow) *uint8 { return &r.Family }, FamilyName, ParseFamily),
+		enum("flags", "properties of the call, joined by |", func(r *ioRow) *IOFlags { return &r.Flags }, IOFlags.String, ParseIOFlags),
+		enum("cut", "why fewer bytes are stored than were moved", func(r *ioRow) *Cut { return &r.Cut }, Cut.String, ParseCut),
+		number("ret", "bytes moved, or minus errno", dict, func(r *ioRow) *int64 { return &r.Ret }),
+		computed("seq", "TCP sequence number of the first byte moved", ColumnUint32, plain,
+			func(r *ioRow) int64 {
+				if r.Flags&IOOffsetValid == 0 {
+					return math.MinInt64
+				}
+				return int64(r.Seq)
+			},
+			func(r *ioRow, v int64) {
+				if v >= 0 {
+					r.Seq = Seq(v)
+				}
+			}).or(math.MinInt64),
+		micros("srtt_us", "smoothed round trip time", func(r *ioRow) *time.Duration { return &r.SRTT }),
+		micros("rttvar_us", "its variance", func(r *ioRow) *time.Duration { return &r.RTTVar }),
+		number("captured_bytes", "that the kernel copied", dict, func(r *ioRow) *uint32 { return &r.Captured }),
+		number("local_port", "this end", dict, func(r *ioRow) *uint16 { return &r.LPort }),
+		number("remote_port", "the other end", dict, func(r *ioRow) *uint16 { return &r.RPort }),
+		number("payload_ref", "ref of the payload row; NULL: no bytes", delta, func(r *ioRow) *int64 { return &r.ref }).or(-1),
+	},
+}
+
+// payloadRow is the bytes of one IO.
+type payloadRow struct {
+	ref  int64
+	data []byte
+}
+
+var payloadTable = table[payloadRow]{
+	id: TablePayload,
+	cols: []column[payloadRow]{
+		number("ref", "what payload_ref of the segment's rows names", delta, func(r *payloadRow) *int64 { return &r.ref }),
+		{
+			Column:   Column{Name: "payload", Type: ColumnBytes, Doc: "the first bytes that the call moved"},
+			enc:      delta,
+			getBytes: func(r *payloadRow) []byte { return r.data },
+			setBytes: func(r *payloadRow, b []byte) { r.data = b },
+		},
+	},
+}
+
+var processTable = table[Process]{
+	id:   TableProcess,
+	time: func(r *Process) KTime { return r.Time },
+	cols: []column[Process]{
+		number("time_ns", "when it happened, or was found", delta, func(r *Process) *KTime { return &r.Time }),
+		enum("op", "what happened", func(r *Process) *ProcOp { return &r.Op }, ProcOp.String, ParseProcOp),
+		number("pid", "process", dict, func(r *Process) *PID { return &r.PID }),
+		number("tid", "thread", dict, func(r *Process) *TID { return &r.TID }),
+		number("ppid", "parent", dict, func(r *Process) *PID { return &r.PPID }),
+		number("start_boot_ns", "start of the process, CLOCK_BOOTTIME: its identity together with pid", dict, func(r *Process) *uint64 { return &r.Start }),
+		number("uid", "user", dict, func(r *Process) *uint32 { return &r.UID }),
+		text("comm", "name of the task", func(r *Process) *string { return &r.Comm }),
+		text("exe", "path of the program, as the process sees it", func(r *Process) *string { return &r.Exe }),
+		{
+			Column:  Column{Name: "args", Type: ColumnStrings, Doc: "command line, masked"},
+			enc:     dict,
+			getList: func(r *Process) []string { return r.Args },
+			setList: func(r *Process, v []string) { r.Args = v },
+		},
+		boolean("args_cut", "the command line was longer", func(r *Process) *bool { return &r.ArgsCut }),
+		number("cgroup_id", "cgroup v2 id; 0 unknown", dict, func(r *Process) *uint64 { return &r.CgroupID }),
+		text("cgroup", "its path", func(r *Process) *string { return &r.Cgroup }),
+		number("pid_ns", "inode of the namespace", dict, func(r *Process) *uint64 { return &r.PidNS }),
+		number("mnt_ns", "inode of the namespace", dict, func(r *Process) *uint64 { return &r.MntNS }),
+		number("net_ns", "inode of the namespace", dict, func(r *Process) *uint64 { return &r.NetNS }),
+		computed("exit_status", "as waitpid(2) gives it, of an exit", ColumnUint32, dict,
+			func(r *Process) int64 {
+				if r.Op != ProcExit {
+					return -1
+				}
+				return int64(r.ExitStatus)
+			},
+			func(r *Process, v int64) {
+				if v >= 0 {
+					r.ExitStatus = uint32(v)
+				}
+			}).or(-1),
+		boolean("target", "it was recorded", func(r *Process) *bool { return &r.Target }),
+	},
+}
+
+var clockTable = table[Clock]{
+	id:   TableClock,
+	time: func(r *Clock) KTime { return r.Time },
+	cols: []column[Clock]{
+		number("time_ns", "CLOCK_MONOTONIC", delta, func(r *Clock) *KTime { return &r.Time }),
+		number("boottime_ns", "CLOCK_BOOTTIME at that moment", delta, func(r *Clock) *int64 { return &r.Boottime }),
+		number("realtime_ns", "CLOCK_REALTIME at that moment", delta, func(r *Clock) *WallTime { return &r.Realtime }),
+		number("width_ns", "between the first and the last reading: the error bound", delta, func(r *Clock) *time.Duration { return &r.Width }),
+	},
+}
+
+var heartbeatTable = table[Heartbeat]{
+	id:   TableHeartbeat,
+	time: func(r *Heartbeat) KTime { return r.Time },
+	cols: []column[Heartbeat]{
+		number("time_ns", "of the reading", delta, func(r *Heartbeat) *KTime { return &r.Time }),
+		number("recorder_cpu_ns", "user and system time of the recorder", delta, func(r *Heartbeat) *time.Duration { return &r.RecorderCPU }),
+		number("rss_bytes", "of the recorder", delta, func(r *Heartbeat) *uint64 { return &r.RSS }),
+		number("journal_bytes", "appended so far", delta, func(r *Heartbeat) *uint64 { return &r.JournalBytes }),
+		number("sealed_bytes", "of Parquet written so far", delta, func(r *Heartbeat) *uint64 { return &r.SealedBytes }),
+		number("unsealed_bytes", "of journals not sealed yet", delta, func(r *Heartbeat) *uint64 { return &r.UnsealedBytes }),
+		number("events", "records taken from the rings so far", delta, func(r *Heartbeat) *uint64 { return &r.Events }),
+		number("lost_events", "records that found no room so far", delta, func(r *Heartbeat) *uint64 { return &r.LostEvents }),
+		number("program_ns", "run time of the BPF programs so far", delta, func(r *Heartbeat) *time.Duration { return &r.ProgramTime }).or(-1),
+		number("shed_level", "0: nothing is shed", dict, func(r *Heartbeat) *uint8 { return &r.ShedLevel }),
+		number("targets", "processes recorded now", dict, func(r *Heartbeat) *uint32 { return &r.Targets }),
+	},
+}
+
+var ringTable = table[Ring]{
+	id:   TableRing,
+	time: func(r *Ring) KTime { return r.Time },
+	cpu:  func(r *Ring) uint16 { return r.CPU },
+	cols: []column[Ring]{
+		number("time_ns", "of the reading", delta, func(r *Ring) *KTime { return &r.Time }),
+		number("cpu", "whose ring it is", dict, func(r *Ring) *uint16 { return &r.CPU }),
+		number("captured", "records committed so far", delta, func(r *Ring) *uint64 { return &r.Captured }),
+		number("lost", "records that found no room so far", delta, func(r *Ring) *uint64 { return &r.Lost }),
+		number("lost_bytes", "that those would have held", delta, func(r *Ring) *uint64 { return &r.LostBytes }),
+	},
+}
+
+var hookTable = table[Hook]{
+	id:   TableHook,
+	time: func(r *Hook) KTime { return r.Time },
+	cols: []column[Hook]{
+		number("time_ns", "of the report", delta, func(r *Hook) *KTime { return &r.Time }),
+		text("name", "of the hook", func(r *Hook) *string { return &r.Name }),
+		text("purpose", "what is not seen without it", func(r *Hook) *string { return &r.Purpose }),
+		boolean("attached", "it was", func(r *Hook) *bool { return &r.Attached }),
+		text("error", "why not", func(r *Hook) *string { return &r.Error }),
+		number("hits", "at the end of the capture; 0 when not counted", delta, func(r *Hook) *uint64 { return &r.Hits }),
+	},
+}
+
+var noteTable = table[Note]{
+	id:   TableNote,
+	time: func(r *Note) KTime { return r.Time },
+	cols: []column[Note]{
+		number("time_ns", "of the note", delta, func(r *Note) *KTime { return &r.Time }),
+		text("name", "registered name", func(r *Note) *string { return &r.Name }),
+		number("count", "how often, or how many", delta, func(r *Note) *uint64 { return &r.Count }),
+		text("detail", "the values", func(r *Note) *string { return &r.Detail }),
+	},
+}

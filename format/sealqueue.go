@@ -1,0 +1,181 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"runtime"
+	"sync"
+)
+
+// sealQueue seals journals one after the other in the background, and keeps the manifest.
+type sealQueue struct {
+	dir  string
+	cfg  WriterConfig
+	uuid string
+
+	mu       sync.Mutex
+	wake     *sync.Cond
+	queue    []*journal
+	failed   []*journal // kept as they are; tried once more at the end
+	closing  bool
+	priority priority // of the sealing thread
+	st       sealState
+
+	manifest *Manifest // only the sealing goroutine, and close once that is gone
+	done     sync.WaitGroup
+}
+
+// sealState is what Stats asks for.
+type sealState struct {
+	sealed   int64 // bytes of journal sealed
+	parquet  int64 // bytes of Parquet written
+	segments int
+	err      error // first
+}
+
+func newSealQueue(dir string, cfg WriterConfig, m *Manifest) *sealQueue {
+	q := &sealQueue{dir: dir, cfg: cfg, uuid: m.UUID, manifest: m}
+	q.wake = sync.NewCond(&q.mu)
+	q.done.Go(q.run)
+	return q
+}
+
+// add hands over a journal that nothing is appended to any more. unsealed is the length of all journals that wait.
+func (q *sealQueue) add(j *journal, unsealed int64) {
+	q.mu.Lock()
+	q.queue = append(q.queue, j)
+	unsealed -= q.st.sealed
+	q.mu.Unlock()
+	q.wake.Signal()
+	if unsealed > q.cfg.MaxUnsealed {
+		q.priority.raise()
+	}
+}
+
+func (q *sealQueue) state() sealState {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.st
+}
+
+// run is the sealing goroutine. It has an OS thread of its own, which ends with it, since the thread's priority is low.
+func (q *sealQueue) run() {
+	runtime.LockOSThread()
+	q.priority.lower()
+	for {
+		q.mu.Lock()
+		for len(q.queue) == 0 && !q.closing {
+			q.wake.Wait()
+		}
+		if len(q.queue) == 0 {
+			q.mu.Unlock()
+			return
+		}
+		j := q.queue[0]
+		q.queue = q.queue[1:]
+		idle := len(q.queue) == 0 && !q.closing
+		full := errors.As(q.st.err, new(*DiskFullError))
+		q.mu.Unlock()
+		if idle {
+			q.priority.lower()
+		}
+		if full {
+			// Every try would fill the disk again that others may be using.
+			_ = j.close()
+			q.keep(j, nil)
+			continue
+		}
+		q.seal(j)
+	}
+}
+
+// seal turns a journal into a segment, or keeps it.
+func (q *sealQueue) seal(j *journal) {
+	syncErr := j.close()
+	seg, err := q.sealFile(j)
+	if err != nil {
+		q.keep(j, err)
+		return
+	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.st.sealed += j.size - journalHeaderSize
+	for _, f := range seg.Files {
+		q.st.parquet += f.Bytes
+	}
+	q.st.segments = len(q.manifest.Segments)
+	if q.st.err == nil {
+		q.st.err = syncErr
+	}
+}
+
+func (q *sealQueue) keep(j *journal, err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.failed = append(q.failed, j)
+	if q.st.err == nil {
+		q.st.err = err
+	}
+}
+
+// sealFile seals, names the segment in the manifest, and only then removes the journal: at every moment the rows are in
+// one of them, and a reader counts a journal whose segment the manifest has as done.
+func (q *sealQueue) sealFile(j *journal) (Segment, error) {
+	path := join(q.dir, j.name)
+	if j.frames == 0 {
+		return Segment{}, q.cfg.FS.Remove(path)
+	}
+	file, err := q.cfg.FS.Open(path)
+	if err != nil {
+		return Segment{}, err
+	}
+	ix, err := indexJournal(file, j.name, q.uuid, j.number)
+	var seg Segment
+	if err == nil {
+		seg, err = sealJournal(q.cfg.FS, q.dir, q.uuid, ix, q.cfg.Filter)
+	}
+	if err := errors.Join(err, file.Close()); err != nil {
+		return Segment{}, err
+	}
+	m := q.manifest.clone()
+	m.Segments = append(m.Segments, seg)
+	if err := m.store(q.cfg.FS, q.dir); err != nil {
+		return Segment{}, err
+	}
+	q.manifest = m
+	if err := q.cfg.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return seg, nil // it stays behind, and readers know that its segment counts
+	}
+	return seg, nil
+}
+
+// close seals what waits, tries once more what failed, and ends the manifest. err is why the writer stopped, nil if it
+// did not. The first error of all is returned.
+func (q *sealQueue) close(err error) error {
+	q.mu.Lock()
+	q.closing = true
+	q.mu.Unlock()
+	q.wake.Signal()
+	q.priority.raise()
+	q.done.Wait()
+	failed := q.failed
+	q.failed = nil
+	if len(failed) > 0 {
+		q.st.err = nil
+		for _, j := range failed {
+			q.seal(j)
+		}
+	}
+	if err == nil {
+		err = q.st.err
+	}
+	q.manifest.Clean = err == nil
+	if n := len(q.failed); n > 0 {
+		q.manifest.Unsealed = fmt.Sprintf("%d journals could not be sealed: %v", n, q.st.err)
+	}
+	if e := q.manifest.store(q.cfg.FS, q.dir); err == nil {
+		err = e
+	}
+	return err
+}
