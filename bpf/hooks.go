@@ -1,0 +1,72 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+)
+
+// HookResult says whether a hook is in place.
+type HookResult struct {
+	Name     string // "tp_btf/sys_exit"
+	Purpose  string // what is not seen without it
+	Required bool   // a capture without it makes no sense
+	Err      error  // why it is not attached; nil: it is
+}
+
+type hook struct {
+	program  string
+	section  string
+	purpose  string
+	required bool
+}
+
+type hookTable []hook
+
+// hooks are attached in this order: what follows processes and sockets comes before what records their io.
+var hooks = hookTable{
+	{"sched_process_fork", "tp_btf/sched_process_fork", "children that a target starts", false},
+	{"sched_process_exec", "tp_btf/sched_process_exec", "the arguments of programs that a target starts", false},
+	{"sched_process_exit", "tp_btf/sched_process_exit", "the end of a target", false},
+	{"inet_sock_set_state", "tp_btf/inet_sock_set_state", "establishment and end of connections", false},
+	{"sched_switch", "tp_btf/sched_switch", "duration and socket of calls that block", false},
+	{"sys_exit", "tp_btf/sys_exit", "socket calls and their bytes", true},
+	{"sys_enter", "tp_btf/sys_enter", "duration of socket calls, and close", false},
+	{"listening_sockets", "iter/task_file (listening)", "sockets that were listening already", false},
+	{"open_sockets", "iter/task_file", "connections that were open already", false},
+}
+
+func (t hookTable) required(spec *ebpf.CollectionSpec) bool {
+	for _, h := range t {
+		if h.required && spec.Programs[h.program] != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Attach puts each program on its hook and says of each how it went. (Iterators are not attached: they run in Snapshot.)
+func (o *Objects) Attach() []HookResult {
+	results := make([]HookResult, len(hooks))
+	for i, h := range hooks {
+		results[i] = HookResult{Name: h.section, Purpose: h.purpose, Required: h.required, Err: o.attach(h)}
+	}
+	return results
+}
+
+func (o *Objects) attach(h hook) error {
+	if err := o.refused[h.program]; err != nil {
+		return err
+	}
+	prog := o.programs[h.program]
+	if h.program == "listening_sockets" || h.program == "open_sockets" {
+		return nil
+	}
+	l, err := link.AttachTracing(link.TracingOptions{Program: prog})
+	if err != nil {
+		return explain("attach to "+h.section, err)
+	}
+	o.links = append(o.links, l)
+	return nil
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* config.h holds what user space fixes before the programs are loaded. The verifier sees constants. */
+#ifndef REEL_CONFIG_H
+#define REEL_CONFIG_H
+
+#include "kernel.h"
+
+#define SNAPLEN_FULL (~0U)
+
+const volatile __u32 snaplen = 4096;   /* bytes per message (D5); SNAPLEN_FULL: all */
+const volatile __u32 wake_bytes = 1;   /* bytes written to a ring between two wake-ups of its reader */
+const volatile __u64 salt = 0;         /* of socket ids */
+const volatile __u8 filter_ports = 0;  /* 1: only sockets with a port of port_bits */
+const volatile __u64 port_bits[1024];  /* one bit a port, host order */
+
+static __always_inline bool port_listed(__u16 port)
+{
+	return port_bits[port >> 6] >> (port & 63) & 1;
+}
+
+static __always_inline bool ports_wanted(__u16 local, __u16 remote)
+{
+	return !filter_ports || port_listed(local) || port_listed(remote);
+}
+
+#endif /* REEL_CONFIG_H */

@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* cpu.h is the state of one CPU: its account of records, its counters, and the socket call in flight on it. */
+#ifndef REEL_CPU_H
+#define REEL_CPU_H
+
+#include "event.h"
+#include "kernel.h"
+
+/* A socket call between its entry and its exit. */
+struct inflight {
+	__u64 pid_tgid; /* 0: none */
+	__u64 enter_ns;
+	__u64 sk;    /* struct sock that the call works on; 0: not a socket, or not resolved yet */
+	__u64 inode; /* of sk */
+	__s32 fd;
+	__u16 nr;      /* syscall number */
+	__u8 resolved; /* sk is final: 0 means that fd is no socket of interest */
+	__u8 blocked;  /* the task left the CPU inside the call */
+	struct sock_event close; /* valid iff the call is close and sk is not 0: what exit can no longer read */
+};
+
+/* Where the bytes of a call lie in user memory, and how far they have been copied (payload.h). */
+struct source {
+	__u64 addr;  /* of the range, or of the vector */
+	__u64 skip;  /* bytes copied of the range, or of the current element */
+	__u64 bytes; /* that lie there; a call may move more, which are cut */
+	__u32 index; /* current element */
+	__u32 count; /* elements; valid iff vector */
+	__u32 want;  /* bytes to copy into the current record */
+	__u32 done;  /* of these */
+	__u8 vector;
+	__u8 fault; /* a page was not there: nothing past it is copied */
+	__u8 pad[6];
+};
+
+/* The payload of a call past its first record (io.h). */
+struct more {
+	__u32 offset; /* of the next chunk in the captured bytes */
+	__u32 want;   /* bytes still to capture */
+	__u16 chunks; /* committed */
+	__u8 lost;    /* a chunk found no room */
+	__u8 pad[5];
+};
+
+/*
+ * Work space of sys_exit. It lies in a map and not on the stack, since the
+ * verifier follows every number on the stack, through every branch and every
+ * turn of a loop: in a map it forgets them, and paths that meet are one.
+ */
+struct work {
+	struct source source;
+	struct more more;
+	struct io_event event; /* is built here, then copied to the ring before its payload */
+	__u8 no_room; /* the call asked for 0 bytes */
+	__u8 pad[7];
+};
+
+struct cpu_state {
+	/* The account of the ring, changed by emit.h only. */
+	__u64 attempts;
+	__u64 captured;
+	__u64 lost;
+	__u64 lost_bytes;
+	__u64 unread; /* bytes since the last wake-up */
+	/* What was seen and, for a stated reason, not recorded. */
+	__u64 retries;        /* calls that ended with EAGAIN or are restarted by the kernel */
+	__u64 compat;         /* socket calls by the 32-bit ABI */
+	__u64 errqueue;       /* reads of the error queue: no stream bytes */
+	__u64 inflight_full;  /* blocked calls that found no room: their rows lack a duration */
+	__u64 sockets_full;   /* sockets that found no room: their state changes are not seen */
+	__u64 listeners_full; /* listening sockets that found no room: connections are seen from accept on */
+	struct inflight call;
+	struct work work;
+};
+
+/*
+ * cpus: state of each CPU.
+ *   key        CPU number
+ *   value      struct cpu_state
+ *   inserted   at load (array), one per possible CPU
+ *   deleted    never
+ *   read by    user space, for the loss account and counters
+ *   bound      possible CPUs
+ *   overflow   cannot happen
+ * An array instead of a per-CPU map: its lookup is inlined by every kernel.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set at load */
+	__type(key, __u32);
+	__type(value, struct cpu_state);
+} cpus SEC(".maps");
+
+static __always_inline struct cpu_state *this_cpu(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&cpus, &cpu);
+}
+
+/* Programs nest (a softirq inside a syscall's program): counters are changed atomically. */
+#define COUNT(counter, n) __sync_fetch_and_add(&(counter), (n))
+
+#endif /* REEL_CPU_H */

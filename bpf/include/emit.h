@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * emit.h is the only way into the rings: it numbers every attempt, counts what
+ * found no room, and decides when the reader is woken.
+ */
+#ifndef REEL_EMIT_H
+#define REEL_EMIT_H
+
+#include "config.h"
+#include "cpu.h"
+
+struct ring {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096); /* set at load */
+};
+
+/*
+ * rings: one ring buffer per CPU, so that producers never wait for each other.
+ *   key        CPU number
+ *   value      ring buffer
+ *   inserted   at load, for CPUs that are online
+ *   deleted    never
+ *   read by    user space, by mmap
+ *   bound      possible CPUs × Options.RingBytes
+ *   overflow   the record is lost and counted in cpu_state (a CPU without a ring loses all)
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1); /* set at load */
+	__type(key, __u32);
+	__array(values, struct ring);
+} rings SEC(".maps");
+
+/*
+ * Reserves `bytes` (a constant) on this CPU's ring for an event of `kind` and
+ * fills its header but for size, pid and tid. NULL: no room, counted.
+ */
+static __always_inline void *reserve(struct cpu_state *cpu, __u16 kind, const __u64 bytes)
+{
+	__u32 id = bpf_get_smp_processor_id();
+	struct event_header *h = NULL;
+	__u64 seq;
+	void *ring;
+
+	/* BPF before 5.12 has no fetch-and-add: a softirq between the two lines can swap numbers, never lose one. */
+	COUNT(cpu->attempts, 1);
+	seq = *(volatile __u64 *)&cpu->attempts;
+
+	ring = bpf_map_lookup_elem(&rings, &id);
+	if (ring)
+		h = bpf_ringbuf_reserve(ring, bytes, 0);
+	if (!h) {
+		COUNT(cpu->lost, 1);
+		COUNT(cpu->lost_bytes, bytes);
+		return NULL;
+	}
+	h->seq = seq;
+	h->cpu = (__u16)id;
+	h->kind = kind;
+	return h;
+}
+
+/* Commits what reserve gave. `bytes` of it are valid. */
+static __always_inline void commit(struct cpu_state *cpu, void *event, __u32 bytes)
+{
+	__u64 flags = BPF_RB_NO_WAKEUP;
+	struct event_header *h = event;
+
+	h->size = bytes;
+	cpu->captured++;
+	cpu->unread += bytes;
+	if (cpu->unread >= wake_bytes) {
+		cpu->unread = 0;
+		flags = BPF_RB_FORCE_WAKEUP;
+	}
+	bpf_ringbuf_submit(event, flags);
+}
+
+#endif /* REEL_EMIT_H */

@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * kernel.h declares what the probes use of the kernel: only the fields that
+ * are read, relocated at load time (CO-RE), so that generation needs neither
+ * a vmlinux.h nor the headers of one kernel.
+ */
+#ifndef REEL_KERNEL_H
+#define REEL_KERNEL_H
+
+typedef unsigned char __u8;
+typedef signed char __s8;
+typedef unsigned short __u16;
+typedef signed short __s16;
+typedef unsigned int __u32;
+typedef signed int __s32;
+typedef unsigned long long __u64;
+typedef signed long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+typedef __u16 __sum16;
+
+#define NULL ((void *)0)
+typedef _Bool bool;
+#define true 1
+#define false 0
+
+/* include/uapi/linux/bpf.h */
+enum {
+	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
+	BPF_MAP_TYPE_RINGBUF = 27,
+};
+enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
+enum { BPF_F_MMAPABLE = 1 << 10 };
+enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
+
+#include <bpf/bpf_helpers.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_tracing.h>
+
+/* include/uapi: numbers that never change */
+enum {
+	AF_INET = 2,
+	AF_INET6 = 10,
+	IPPROTO_TCP = 6,
+	S_IFMT = 0170000,
+	S_IFSOCK = 0140000,
+	O_NONBLOCK = 04000,
+	MSG_OOB = 0x1,
+	MSG_PEEK = 0x2,
+	MSG_TRUNC = 0x20,
+	MSG_DONTWAIT = 0x40,
+	MSG_ERRQUEUE = 0x2000,
+	EAGAIN = 11,
+	ERESTARTSYS = 512, /* 512..516: the call is entered again, user space never sees it */
+	ERESTART_RESTARTBLOCK = 516,
+	RCV_SHUTDOWN = 1,
+	SOCK_DONE_BIT = 1, /* enum sock_flags: SOCK_DEAD 0, SOCK_DONE 1 (the FIN arrived) */
+	SIGNAL_GROUP_EXIT = 4,
+	UIO_MAXIOV = 1024,
+	PAGE_BYTES = 4096, /* the least page size of both architectures */
+};
+
+/* include/net/tcp_states.h */
+enum {
+	TCP_ESTABLISHED = 1,
+	TCP_SYN_SENT = 2,
+	TCP_SYN_RECV = 3,
+	TCP_FIN_WAIT1 = 4,
+	TCP_FIN_WAIT2 = 5,
+	TCP_TIME_WAIT = 6,
+	TCP_CLOSE = 7,
+	TCP_LAST_ACK = 9,
+	TCP_LISTEN = 10,
+	TCP_CLOSING = 11,
+};
+
+/* User-space layouts that the calls pass (64-bit ABI). */
+struct user_iovec {
+	__u64 base;
+	__u64 len;
+};
+
+struct user_msghdr_head {
+	__u64 name;
+	__s32 namelen;
+	__u32 pad;
+	__u64 iov;
+	__u64 iovlen;
+};
+
+enum { USER_MMSGHDR_SIZE = 64, USER_MMSGHDR_LEN = 56 }; /* struct mmsghdr, and its msg_len */
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded" /* kernel layouts: offsets are relocated */
+
+#if defined(__TARGET_ARCH_x86)
+struct pt_regs {
+	unsigned long r10, r9, r8, dx, si, di, orig_ax;
+};
+struct thread_info {
+	__u32 status;
+};
+#elif defined(__TARGET_ARCH_arm64)
+struct pt_regs {
+	__u64 regs[31];
+	__u64 orig_x0;
+	__s32 syscallno;
+};
+struct thread_info {
+	unsigned long flags;
+};
+#else
+#error "syscall arguments are known for amd64 and arm64"
+#endif
+
+struct timespec64 {
+	__s64 tv_sec;
+};
+
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	__u32 val;
+} kuid_t;
+
+struct ns_common {
+	unsigned int inum;
+};
+
+struct net {
+	struct ns_common ns;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct pid_namespace {
+	struct ns_common ns;
+};
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+	struct net *net_ns;
+};
+
+struct cred {
+	kuid_t uid;
+};
+
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+
+struct signal_struct {
+	atomic_t live;
+	int group_exit_code;
+	unsigned int flags;
+};
+
+struct mm_struct {
+	unsigned long arg_start, arg_end;
+};
+
+struct inode {
+	__u16 i_mode;
+	unsigned long i_ino;
+};
+
+struct file {
+	struct inode *f_inode;
+	unsigned int f_flags;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct task_struct {
+	struct thread_info thread_info;
+	int pid, tgid;
+	int exit_code;
+	__u64 start_boottime;
+	struct task_struct *real_parent;
+	struct task_struct *group_leader;
+	struct signal_struct *signal;
+	struct files_struct *files;
+	struct nsproxy *nsproxy;
+	struct mm_struct *mm;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	struct pid *thread_pid;
+	char comm[16];
+};
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+	} in6_u;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	unsigned char skc_state;
+	possible_net_t skc_net;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+	__u8 sk_shutdown;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct tcp_sock {
+	__u32 copied_seq, write_seq, rcv_nxt, snd_una;
+	__u32 srtt_us, mdev_us;
+	__u32 total_retrans, lost_out;
+	__u32 segs_in, segs_out;
+};
+
+struct seq_file;
+
+#pragma clang attribute pop
+
+/* Contexts of programs: fixed by the ABI, not relocated. */
+struct bpf_iter_meta {
+	struct seq_file *seq;
+} __attribute__((preserve_access_index));
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+	__u32 fd;
+	struct file *file;
+} __attribute__((preserve_access_index));
+
+/* Kernel enums that are asked for by name. */
+enum bpf_func_id___reel { BPF_FUNC_loop___reel = 181 };
+
+#pragma clang diagnostic pop
+
+#endif /* REEL_KERNEL_H */

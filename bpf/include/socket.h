@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* socket.h finds the socket behind a file descriptor and reads its facts. */
+#ifndef REEL_SOCKET_H
+#define REEL_SOCKET_H
+
+#include "config.h"
+#include "event.h"
+#include "read.h"
+
+struct socket_ref {
+	struct sock *sk; /* NULL: not a socket that is recorded */
+	__u64 inode;
+	__u32 file_flags; /* O_* */
+	__u16 lport;      /* host order */
+	__u16 rport;
+	__u16 family;
+	__u16 pad[3];
+};
+
+/* The id that events carry: a bijection of the address (murmur3's finaliser), keyed, so that it names but does not reveal. */
+static __always_inline __u64 socket_id(const void *sk)
+{
+	__u64 x = (__u64)sk ^ salt;
+
+	x ^= x >> 33;
+	x *= 0xff51afd7ed558ccdULL;
+	x ^= x >> 33;
+	x *= 0xc4ceb9fe1a85ec53ULL;
+	x ^= x >> 33;
+	return x ^ salt;
+}
+
+static __always_inline __u16 swap16(__be16 v)
+{
+	return __builtin_bswap16(v);
+}
+
+/*
+ * Is it a socket that is recorded? TCP over IPv4 and IPv6; AF_UNIX and UDP
+ * would be let in here. Fills family and ports.
+ */
+static __always_inline bool describe(struct socket_ref *s)
+{
+	s->family = READ(sock, s->sk, __sk_common.skc_family);
+	if (s->family != AF_INET && s->family != AF_INET6)
+		return false;
+	if (READ(sock, s->sk, sk_protocol) != IPPROTO_TCP)
+		return false;
+	s->lport = READ(sock, s->sk, __sk_common.skc_num);
+	s->rport = swap16(READ(sock, s->sk, __sk_common.skc_dport));
+	return true;
+}
+
+static __always_inline bool is_listener(const struct sock *sk)
+{
+	return READ(sock, sk, __sk_common.skc_state) == TCP_LISTEN;
+}
+
+/* The socket of a file. */
+static __always_inline bool socket_of_file(const struct file *file, struct socket_ref *s)
+{
+	struct inode *inode = READ(file, file, f_inode);
+	struct socket *socket;
+
+	s->sk = NULL;
+	if ((READ(inode, inode, i_mode) & S_IFMT) != S_IFSOCK)
+		return false;
+	s->inode = READ(inode, inode, i_ino);
+	s->file_flags = READ(file, file, f_flags);
+	socket = READ(file, file, private_data);
+	s->sk = read_address(&socket->sk);
+	if (s->sk && describe(s))
+		return true;
+	s->sk = NULL;
+	return false;
+}
+
+/* The socket of a file descriptor of the current task. */
+static __always_inline bool socket_of_fd(__s32 fd, struct socket_ref *s)
+{
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	struct files_struct *files = READ(task_struct, task, files);
+	struct fdtable *table = READ(files_struct, files, fdt);
+	struct file *file;
+
+	s->sk = NULL;
+	if (fd < 0 || (__u32)fd >= READ(fdtable, table, max_fds))
+		return false;
+	file = read_address(READ(fdtable, table, fd) + fd);
+	return file && socket_of_file(file, s);
+}
+
+struct tcp_seqs {
+	__u32 read;     /* sequence number of the next byte read */
+	__u32 received; /* of the next byte expected from the peer */
+	__u32 write;    /* of the next byte written */
+};
+
+#define FIN_SENT_STATES                                                                              \
+	(1U << TCP_FIN_WAIT1 | 1U << TCP_FIN_WAIT2 | 1U << TCP_TIME_WAIT | 1U << TCP_LAST_ACK | 1U << TCP_CLOSING)
+
+/* copied_seq, rcv_nxt and write_seq, less the FIN where it has been counted: it takes a number but is no byte. */
+static __always_inline struct tcp_seqs read_seqs(const struct sock *sk)
+{
+	struct tcp_seqs s;
+
+	s.read = READ(tcp_sock, sk, copied_seq);
+	s.received = READ(tcp_sock, sk, rcv_nxt);
+	s.write = READ(tcp_sock, sk, write_seq);
+	if (READ(sock, sk, __sk_common.skc_flags) & (1UL << SOCK_DONE_BIT)) {
+		s.read -= s.read == s.received;
+		s.received--;
+	}
+	if (FIN_SENT_STATES >> (READ(sock, sk, __sk_common.skc_state) & 31) & 1)
+		s.write--;
+	return s;
+}
+
+/* Fills what a sock_event says of the socket itself. */
+static __always_inline void fill_socket(struct sock_event *e, const struct sock *sk, __u64 inode)
+{
+	struct net *net = READ(sock, sk, __sk_common.skc_net.net);
+	__u16 family = READ(sock, sk, __sk_common.skc_family);
+	struct tcp_seqs seqs = read_seqs(sk);
+
+	e->sock = socket_id(sk);
+	e->inode = inode;
+	e->netns = READ(net, net, ns.inum);
+	e->snd_seq = seqs.write;
+	e->rcv_seq = seqs.read;
+	e->rcv_nxt = seqs.received;
+	e->snd_una = READ(tcp_sock, sk, snd_una);
+	e->srtt_us = READ(tcp_sock, sk, srtt_us) >> 3;
+	e->rttvar_us = READ(tcp_sock, sk, mdev_us) >> 2;
+	e->total_retrans = READ(tcp_sock, sk, total_retrans);
+	e->lost_out = READ(tcp_sock, sk, lost_out);
+	e->segs_in = READ(tcp_sock, sk, segs_in);
+	e->segs_out = READ(tcp_sock, sk, segs_out);
+	e->family = (__u8)family;
+	e->protocol = (__u8)READ(sock, sk, sk_protocol);
+	e->new_state = READ(sock, sk, __sk_common.skc_state);
+	e->old_state = e->new_state;
+	e->lport = READ(sock, sk, __sk_common.skc_num);
+	e->rport = swap16(READ(sock, sk, __sk_common.skc_dport));
+	if (family == AF_INET6) {
+		READ_INTO(e->laddr, 16, sock, sk, __sk_common.skc_v6_rcv_saddr);
+		READ_INTO(e->raddr, 16, sock, sk, __sk_common.skc_v6_daddr);
+		return;
+	}
+	__builtin_memset(e->laddr, 0, sizeof(e->laddr));
+	__builtin_memset(e->raddr, 0, sizeof(e->raddr));
+	*(__u32 *)e->laddr = READ(sock, sk, __sk_common.skc_rcv_saddr);
+	*(__u32 *)e->raddr = READ(sock, sk, __sk_common.skc_daddr);
+}
+
+#endif /* REEL_SOCKET_H */

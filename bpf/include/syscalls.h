@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/* syscalls.h is what happens at the entry and at the exit of every system call of the machine. */
+#ifndef REEL_SYSCALLS_H
+#define REEL_SYSCALLS_H
+
+#include "io.h"
+#include "lifecycle.h"
+
+/* The call, if it is one of interest by a target in the 64-bit ABI; else 0. */
+static __always_inline __u8 recorded_call(struct cpu_state *cpu, __u8 entry)
+{
+	if (!in_compat_call((struct task_struct *)bpf_get_current_task()))
+		return entry & CALL_MASK;
+	if (entry & CALL_COMPAT)
+		COUNT(cpu->compat, 1);
+	return 0;
+}
+
+static __always_inline int on_sys_enter(const struct pt_regs *regs, __u64 nr)
+{
+	__u8 call = lookup_call(nr) & CALL_MASK;
+	struct inflight *entry;
+	struct cpu_state *cpu;
+	__u64 pid_tgid;
+
+	if (!call)
+		return 0;
+	pid_tgid = bpf_get_current_pid_tgid();
+	if (!is_target(pid_tgid >> 32))
+		return 0;
+	cpu = this_cpu();
+	if (!cpu)
+		return 0;
+	entry = begin_call(cpu, pid_tgid, nr, (__s32)SYSCALL_ARG0(regs));
+	if (call == CALL_CLOSE)
+		before_close(entry);
+	return 0;
+}
+
+static __always_inline void on_call(struct cpu_state *cpu, __u8 call, const struct pt_regs *regs, __s64 ret, __u64 pid_tgid, const bool loops)
+{
+	struct inflight *entry = take_call(cpu, pid_tgid, syscall_nr(regs));
+
+	if (call == CALL_CLOSE)
+		on_close(cpu, entry, ret);
+	else if (is_retry(ret))
+		COUNT(cpu->retries, 1);
+	else if (call == CALL_CONNECT)
+		on_connect(cpu, entry, regs, ret);
+	else if (call == CALL_ACCEPT)
+		on_accept(cpu, entry, regs, ret);
+	else if (call == CALL_SHUTDOWN)
+		on_shutdown(cpu, entry, regs, ret);
+	else
+		on_io(cpu, entry, call, regs, ret, loops);
+	end_call(entry);
+}
+
+static __always_inline int on_sys_exit(const struct pt_regs *regs, __s64 ret, const bool loops)
+{
+	__u8 call = lookup_call(syscall_nr(regs));
+	struct cpu_state *cpu;
+	__u64 pid_tgid;
+
+	if (!call)
+		return 0;
+	pid_tgid = bpf_get_current_pid_tgid();
+	if (!is_target(pid_tgid >> 32))
+		return 0;
+	cpu = this_cpu();
+	if (!cpu)
+		return 0;
+	call = recorded_call(cpu, call);
+	if (call)
+		on_call(cpu, call, regs, ret, pid_tgid, loops);
+	return 0;
+}
+
+#endif /* REEL_SYSCALLS_H */

@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
+/*
+ * wire.h keeps the types of event.h in the object's BTF, from which their Go
+ * mirror is generated (wiregen). No program refers to its section, so nothing
+ * of it is loaded.
+ */
+#ifndef REEL_WIRE_H
+#define REEL_WIRE_H
+
+#include "event.h"
+#include "kernel.h"
+
+struct wire_types {
+	struct event_header header;
+	struct io_event io;
+	struct io_more_event io_more;
+	struct sock_event sock;
+	struct proc_event proc;
+	enum event_kind event_kind;
+	enum io_call io_call;
+	enum io_direction io_direction;
+	enum cut_reason cut_reason;
+	enum io_flag io_flag;
+	enum sock_op sock_op;
+	enum sock_role sock_role;
+	enum proc_op proc_op;
+};
+
+const struct wire_types wire_types SEC(".wire");
+
+#endif /* REEL_WIRE_H */

@@ -1,0 +1,24 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import "unsafe"
+
+// cpuState mirrors the counters at the start of struct cpu_state (include/cpu.h); a test compares it with the objects' BTF.
+type cpuState struct {
+	Attempts      uint64
+	Captured      uint64
+	Lost          uint64
+	LostBytes     uint64
+	Unread        uint64
+	Retries       uint64
+	Compat        uint64
+	Errqueue      uint64
+	InflightFull  uint64
+	SocketsFull   uint64
+	ListenersFull uint64
+}
+
+const sockEventSize = 160 // struct sock_event
+
+func bytesPointer(b []byte) unsafe.Pointer { return unsafe.Pointer(&b[0]) }

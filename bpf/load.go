@@ -1,0 +1,223 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/features"
+	"github.com/cilium/ebpf/link"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+var pageSize = os.Getpagesize()
+
+// Objects are the programs and maps in the kernel. Drain, Wait and Close must not run at the same time as each other; all
+// other methods may be called from any goroutine.
+type Objects struct {
+	maps     map[string]*ebpf.Map
+	programs map[string]*ebpf.Program
+	refused  map[string]error // by program
+	links    []link.Link
+	targets  *targetMap
+	rings    *ringSet
+	stats    statsSampler
+}
+
+// A part is one object file. Its programs stand or fall together.
+type part struct {
+	name string
+	load func() (*ebpf.CollectionSpec, error)
+}
+
+var parts = []part{
+	{"syscalls", loadSyscalls},
+	{"state", loadState},
+	{"process", loadProcess},
+	{"snapshot", loadSnapshot},
+}
+
+// Load puts the programs and maps into the kernel; nothing is recorded before Attach and AddTarget. A part that the kernel
+// refuses is reported by Attach, unless it is one without which a capture makes no sense: then Load fails, by an
+// *UnsupportedError where the cause is known.
+func Load(opts Options) (_ *Objects, err error) {
+	ringBytes, err := opts.ringBytes()
+	if err != nil {
+		return nil, err
+	}
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return nil, &UnsupportedError{"lock memory for BPF maps", err.Error(),
+			"raise the limit (ulimit -l unlimited), or run with CAP_SYS_RESOURCE", err}
+	}
+	if _, err := os.Stat(btfPath); err != nil {
+		return nil, noBTF("load BPF programs", err)
+	}
+	o := &Objects{maps: map[string]*ebpf.Map{}, programs: map[string]*ebpf.Program{}, refused: map[string]error{}}
+	defer func() {
+		if err != nil {
+			o.Close()
+		}
+	}()
+	for _, p := range parts {
+		if err := o.loadPart(p, opts, ringBytes); err != nil {
+			return nil, err
+		}
+	}
+	if o.targets, err = openTargets(o.maps["targets"]); err != nil {
+		return nil, err
+	}
+	if o.rings, err = openRings(o.maps["rings"], ringBytes); err != nil {
+		return nil, err
+	}
+	return o, nil
+}
+
+func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
+	spec, err := p.load()
+	if err != nil {
+		return fmt.Errorf("read the object %s: %w", p.name, err)
+	}
+	if err := configure(spec, opts, ringBytes); err != nil {
+		return err
+	}
+	shared := map[string]*ebpf.Map{}
+	for name := range spec.Maps {
+		if m := o.maps[name]; m != nil {
+			shared[name] = m
+		}
+	}
+	coll, err := ebpf.NewCollectionWithOptions(spec, ebpf.CollectionOptions{MapReplacements: shared})
+	if err != nil {
+		err = explain("load the programs of "+p.name, err)
+		if hooks.required(spec) {
+			return err
+		}
+		for name := range spec.Programs {
+			o.refused[name] = err
+		}
+		return nil
+	}
+	for name, m := range coll.Maps {
+		if o.maps[name] != nil || strings.HasPrefix(name, ".") { // ours already; or data that the programs hold on to
+			m.Close()
+			continue
+		}
+		o.maps[name] = m
+	}
+	for name, prog := range coll.Programs {
+		o.programs[name] = prog
+	}
+	return nil
+}
+
+// configure sets what is fixed at load time.
+func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error {
+	consts := map[string]any{
+		"snaplen":      opts.Snaplen,
+		"wake_bytes":   ringBytes / wakeShare,
+		"salt":         opts.Salt,
+		"filter_ports": boolByte(len(opts.Ports) > 0),
+		"port_bits":    opts.portBits(),
+	}
+	for name, value := range consts {
+		v := spec.Variables[name]
+		if v == nil {
+			continue
+		}
+		if err := v.Set(value); err != nil {
+			return fmt.Errorf("set %s: %w", name, err)
+		}
+	}
+	cpus, err := ebpf.PossibleCPU()
+	if err != nil {
+		return err
+	}
+	blocks, err := targetBlocks()
+	if err != nil {
+		return err
+	}
+	for name, n := range map[string]uint32{"cpus": uint32(cpus), "rings": uint32(cpus), "targets": blocks} {
+		if m := spec.Maps[name]; m != nil {
+			m.MaxEntries = n
+		}
+	}
+	if m := spec.Maps["rings"]; m != nil {
+		m.InnerMap.MaxEntries = ringBytes
+	}
+	chooseExit(spec)
+	return nil
+}
+
+// chooseExit keeps the one of the two sys_exit programs that this kernel can run, under the name sys_exit.
+func chooseExit(spec *ebpf.CollectionSpec) {
+	bounded := spec.Programs["sys_exit_bounded"]
+	if bounded == nil {
+		return
+	}
+	delete(spec.Programs, "sys_exit_bounded")
+	if errors.Is(features.HaveProgramHelper(ebpf.Tracing, asm.FnLoop), ebpf.ErrNotSupported) {
+		spec.Programs["sys_exit"] = bounded
+	}
+}
+
+func boolByte(b bool) uint8 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// Close detaches and frees everything. What is still in the rings is lost: Drain first.
+func (o *Objects) Close() error {
+	var errs []error
+	for _, l := range o.links {
+		errs = append(errs, l.Close())
+	}
+	if o.rings != nil {
+		errs = append(errs, o.rings.close())
+	}
+	if o.targets != nil {
+		errs = append(errs, o.targets.close())
+	}
+	for _, p := range o.programs {
+		errs = append(errs, p.Close())
+	}
+	for _, m := range o.maps {
+		errs = append(errs, m.Close())
+	}
+	o.links, o.rings, o.targets = nil, nil, nil
+	clear(o.programs)
+	clear(o.maps)
+	return errors.Join(errs...)
+}
+
+// onlineCPUs reads a CPU list of the kernel: "0-3,8".
+func onlineCPUs() ([]int, error) {
+	const path = "/sys/devices/system/cpu/online"
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var cpus []int
+	for _, span := range strings.Split(strings.TrimSpace(string(text)), ",") {
+		first, last, isRange := strings.Cut(span, "-")
+		if !isRange {
+			last = first
+		}
+		a, errA := strconv.Atoi(first)
+		b, errB := strconv.Atoi(last)
+		if errA != nil || errB != nil || b < a || b > 1<<16 {
+			return nil, fmt.Errorf("%s: %q is no list of CPUs", path, text)
+		}
+		for c := a; c <= b; c++ {
+			cpus = append(cpus, c)
+		}
+	}
+	return cpus, nil
+}

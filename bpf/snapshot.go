@@ -1,0 +1,48 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/cilium/ebpf/link"
+)
+
+// Snapshot calls fn with an event for each socket that a target holds open: a listening socket as SOCK_LISTEN, then any
+// other as SOCK_SNAPSHOT, once for each process and file descriptor. Their header.cpu is 0xffff and header.seq 0, since
+// they did not pass through a ring. The bytes are valid only during the call.
+func (o *Objects) Snapshot(fn func(ev []byte)) error {
+	for _, name := range []string{"listening_sockets", "open_sockets"} {
+		if err := o.refused[name]; err != nil {
+			return err
+		}
+		if err := o.iterate(name, fn); err != nil {
+			return explain("list open sockets", err)
+		}
+	}
+	return nil
+}
+
+func (o *Objects) iterate(program string, fn func(ev []byte)) error {
+	it, err := link.AttachIter(link.IterOptions{Program: o.programs[program]})
+	if err != nil {
+		return err
+	}
+	defer it.Close()
+	r, err := it.Open()
+	if err != nil {
+		return err
+	}
+	defer r.Close()
+	event := make([]byte, sockEventSize)
+	for {
+		if _, err := io.ReadFull(r, event); errors.Is(err, io.EOF) {
+			return nil
+		} else if err != nil {
+			return fmt.Errorf("read a socket: %w", err)
+		}
+		fn(event)
+	}
+}

@@ -1,0 +1,113 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/cilium/ebpf"
+)
+
+// CPULoss is the account of one CPU's ring: totals since Load.
+type CPULoss struct {
+	CPU       int
+	Captured  uint64 // records committed
+	Lost      uint64 // reservations that failed
+	LostBytes uint64 // bytes that those asked for
+}
+
+// Counters count what the programs saw and, for a stated reason, did not record as it is: totals since Load, of all CPUs.
+type Counters struct {
+	Retries       uint64 // calls that ended with EAGAIN, or that the kernel restarts: no row
+	Compat        uint64 // socket calls by the 32-bit ABI: no row
+	ErrQueue      uint64 // reads of a socket's error queue: no row
+	InflightFull  uint64 // blocked calls that found no room: their rows have IO_NO_ENTRY
+	SocketsFull   uint64 // sockets that found no room: no rows of their state changes
+	ListenersFull uint64 // listening ports that found no room: connections are seen from accept on
+}
+
+func (o *Objects) cpuStates(fn func(cpu int, s *cpuState)) error {
+	m := o.maps["cpus"]
+	raw := make([]byte, m.ValueSize())
+	for cpu := uint32(0); cpu < m.MaxEntries(); cpu++ {
+		if err := m.Lookup(&cpu, raw); err != nil {
+			return fmt.Errorf("read the counters of CPU %d: %w", cpu, err)
+		}
+		fn(int(cpu), (*cpuState)(bytesPointer(raw)))
+	}
+	return nil
+}
+
+// Loss returns the account of each possible CPU.
+func (o *Objects) Loss() ([]CPULoss, error) {
+	var loss []CPULoss
+	err := o.cpuStates(func(cpu int, s *cpuState) {
+		loss = append(loss, CPULoss{CPU: cpu, Captured: s.Captured, Lost: s.Lost, LostBytes: s.LostBytes})
+	})
+	return loss, err
+}
+
+// Counters returns the sum over all CPUs.
+func (o *Objects) Counters() (Counters, error) {
+	var c Counters
+	err := o.cpuStates(func(_ int, s *cpuState) {
+		c.Retries += s.Retries
+		c.Compat += s.Compat
+		c.ErrQueue += s.Errqueue
+		c.InflightFull += s.InflightFull
+		c.SocketsFull += s.SocketsFull
+		c.ListenersFull += s.ListenersFull
+	})
+	return c, err
+}
+
+// statsSampler estimates run time from short windows in which the kernel keeps BPF statistics: they cost every program of
+// the machine some 20 ns a run, so they are not left on.
+type statsSampler struct {
+	last  time.Time // end of the last window
+	total time.Duration
+}
+
+const statsWindow = 10 * time.Millisecond
+
+// ProgramTime returns how long the programs have run since the first call, on all CPUs. It is an estimate: each call
+// measures a window of 10 ms, in which it blocks, and takes the time since the last call to be like it. False: the kernel
+// does not let us (before 5.8, or without CAP_SYS_ADMIN). Not for concurrent use.
+func (o *Objects) ProgramTime() (time.Duration, bool) {
+	before, err := o.runTime()
+	if err != nil {
+		return 0, false
+	}
+	stats, err := ebpf.EnableStats(bpfStatsRunTime)
+	if err != nil {
+		return 0, false
+	}
+	start := time.Now()
+	time.Sleep(statsWindow)
+	window := time.Since(start)
+	after, err := o.runTime()
+	stats.Close()
+	if err != nil {
+		return 0, false
+	}
+	if !o.stats.last.IsZero() {
+		since := time.Since(o.stats.last)
+		o.stats.total += time.Duration(float64(after-before) * float64(since) / float64(window))
+	}
+	o.stats.last = time.Now()
+	return o.stats.total, true
+}
+
+const bpfStatsRunTime = 0 // BPF_STATS_RUN_TIME
+
+func (o *Objects) runTime() (total time.Duration, err error) {
+	for name, p := range o.programs {
+		s, err := p.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("read the statistics of %s: %w", name, err)
+		}
+		total += s.Runtime
+	}
+	return total, nil
+}
