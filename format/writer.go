@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sync"
 	"time"
+
+	"github.com/ebpf-reel/reel/format/wire"
 )
 
 // WriterConfig says how a reel is written. The zero value of a field takes its default; Filter has none.
@@ -119,7 +121,7 @@ func (w *Writer) startJournal(uuid string) error {
 // allocates and decodes nothing. Records of one CPU must come in their order. After an error, which is *DiskFullError or
 // the file system's, nothing more is appended, and every call returns it.
 func (w *Writer) AppendEvent(ev []byte) error {
-	if len(ev) < eventHeaderSize || len(ev) > maxBody {
+	if len(ev) < wire.EventHeaderSize || len(ev) > maxBody {
 		return fmt.Errorf("format: a record of %d bytes is none", len(ev))
 	}
 	kind := EventKind(binary.LittleEndian.Uint16(ev[kindOffset:]))
@@ -188,7 +190,7 @@ func (w *Writer) track(kind EventKind, ev []byte) {
 			w.more[cpu]--
 			w.open--
 		}
-	case len(ev) >= ioEventSize:
+	case len(ev) >= wire.IOEventSize:
 		n := binary.LittleEndian.Uint16(ev[moreOffset:])
 		w.open += int(n) - int(w.more[cpu])
 		w.more[cpu] = n
