@@ -90,7 +90,7 @@ func isAlnum(c byte) bool { return isDigit(c) || 'a' <= c|0x20 && c|0x20 <= 'z' 
 // Detect says what the first bytes of a direction show, and of HTTP/1 which half: for a caller that does not know the roles yet.
 // Undecided: b is too short.
 func Detect(b []byte) (Protocol, Kind) {
-	if p := classify(b); p != Other && p != HTTP09 {
+	if p := classify(b); p != Other {
 		return p, 0
 	}
 	for len(b) > 0 && (b[0] == '\r' || b[0] == '\n') {
@@ -104,8 +104,10 @@ func Detect(b []byte) (Protocol, Kind) {
 		return HTTP1, Request
 	case res == more || req != no:
 		return Undecided, 0
+	case isSimpleRequest(b):
+		return HTTP09, Request
 	}
-	return classify(b), 0
+	return Other, 0
 }
 
 const preface = "PRI * HTTP/2.0\r\n"
@@ -119,12 +121,14 @@ func classify(b []byte) Protocol {
 		return HTTP2
 	case len(b) >= 9 && b[0] == 0 && b[3] == 4 && b[4]&^1 == 0 && string(b[5:9]) == "\x00\x00\x00\x00":
 		return HTTP2 // SETTINGS on stream 0 (RFC 9113 §6.5): how a server begins
-	case bytes.HasPrefix(b, []byte("GET /")):
-		if i := bytes.IndexByte(b, '\n'); i >= 0 && !bytes.Contains(b[:i], []byte(" HTTP/")) {
-			return HTTP09
-		}
 	}
 	return Other
+}
+
+// isSimpleRequest reports whether b begins with a request as HTTP/0.9 had it, a GET line without version.
+func isSimpleRequest(b []byte) bool {
+	i := bytes.IndexByte(b, '\n')
+	return i >= 0 && bytes.HasPrefix(b, []byte("GET /")) && !bytes.Contains(b[:i], []byte(" HTTP/"))
 }
 
 func parseStart(kind Kind, line []byte) (startLine, bool) {

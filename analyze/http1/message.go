@@ -181,7 +181,9 @@ func (m *Message) Host() []byte {
 	case FormAuthority:
 		return m.Target()
 	case FormAbsolute:
-		return authority(m.Target())
+		if host := authority(m.Target()); len(host) > 0 {
+			return host
+		}
 	}
 	if !m.seen.has(idHost) {
 		return nil

@@ -206,9 +206,7 @@ func (p *Parser) opaque(b []byte) {
 	p.acc.Opaque += uint64(len(b))
 	if p.proto == Undecided || p.proto == Other && p.firstLen < len(p.first) {
 		p.firstLen += copy(p.first[p.firstLen:], b)
-		if p.proto = classify(p.first[:p.firstLen]); p.proto == Other && len(b) > len(p.first) {
-			p.proto = classify(b)
-		}
+		p.proto = classify(p.first[:p.firstLen])
 	}
 }
 
@@ -330,7 +328,10 @@ func (p *Parser) reject(b []byte, i, n int, why Anomaly) {
 	case p.proto == Undecided:
 		p.st = stOpaque
 		p.opaque(first)
-		p.acc.Opaque += size - uint64(len(first))
+		p.acc.Opaque += size - uint64(len(first)) // first is cut when the line is too long
+		if p.proto == Other && p.kind == Request && isSimpleRequest(first) {
+			p.proto = HTTP09
+		}
 	case p.mayTunnel:
 		p.proto, p.st = Tunnel, stOpaque
 		p.acc.Opaque += size
