@@ -10,9 +10,9 @@ import (
 	"unicode/utf8"
 )
 
-// Text returns s with its hidden characters written out: C0 controls and DEL as their control pictures (U+2400…), other
-// controls, format characters, line and paragraph separators, unusual spaces and lone surrogates as ⟨U+202E⟩, bytes that
-// are not UTF-8 as ⟨xFF⟩.
+// Text returns s with its hidden characters written out: C0 controls and DEL by their names in ASCII as ⟨ESC⟩ (control
+// pictures are missing in many fonts), other controls, format characters, line and paragraph separators, unusual spaces and
+// private characters as ⟨U+202E⟩, bytes that are not UTF-8 as ⟨xFF⟩.
 func Text(s string) string {
 	hidden := strings.IndexFunc(s, isHidden)
 	if hidden < 0 {
@@ -27,9 +27,9 @@ func Text(s string) string {
 		case r == utf8.RuneError && n == 1:
 			fmt.Fprintf(&b, "⟨x%02X⟩", s[i])
 		case r < 0x20:
-			b.WriteRune(0x2400 + r)
+			b.WriteString("⟨" + controls[r] + "⟩")
 		case r == 0x7f:
-			b.WriteRune(0x2421)
+			b.WriteString("⟨DEL⟩")
 		case isHidden(r):
 			fmt.Fprintf(&b, "⟨U+%04X⟩", r)
 		default:
@@ -39,6 +39,9 @@ func Text(s string) string {
 	}
 	return b.String()
 }
+
+var controls = [0x20]string{"NUL", "SOH", "STX", "ETX", "EOT", "ENQ", "ACK", "BEL", "BS", "TAB", "LF", "VT", "FF", "CR", "SO", "SI",
+	"DLE", "DC1", "DC2", "DC3", "DC4", "NAK", "SYN", "ETB", "CAN", "EM", "SUB", "ESC", "FS", "GS", "RS", "US"}
 
 // isHidden reports whether r cannot be seen as itself. RuneError counts, since it may stand for a broken byte.
 func isHidden(r rune) bool {
