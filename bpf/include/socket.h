@@ -35,6 +35,14 @@ static __always_inline __u16 swap16(__be16 v)
 	return __builtin_bswap16(v);
 }
 
+/* The local port, host order. On the way to CLOSE the kernel gives the port back, and only inet_sport still has it. */
+static __always_inline __u16 local_port(const struct sock *sk)
+{
+	__u16 port = READ(sock, sk, __sk_common.skc_num);
+
+	return port ? port : swap16(READ(inet_sock, sk, inet_sport));
+}
+
 /*
  * Is it a socket that is recorded? TCP over IPv4 and IPv6; AF_UNIX and UDP
  * would be let in here. Fills family and ports.
@@ -46,7 +54,7 @@ static __always_inline bool describe(struct socket_ref *s)
 		return false;
 	if (READ(sock, s->sk, sk_protocol) != IPPROTO_TCP)
 		return false;
-	s->lport = READ(sock, s->sk, __sk_common.skc_num);
+	s->lport = local_port(s->sk);
 	s->rport = swap16(READ(sock, s->sk, __sk_common.skc_dport));
 	return true;
 }
@@ -140,7 +148,7 @@ static __always_inline void fill_socket(struct sock_event *e, const struct sock 
 	e->protocol = (__u8)READ(sock, sk, sk_protocol);
 	e->new_state = READ(sock, sk, __sk_common.skc_state);
 	e->old_state = e->new_state;
-	e->lport = READ(sock, sk, __sk_common.skc_num);
+	e->lport = local_port(sk);
 	e->rport = swap16(READ(sock, sk, __sk_common.skc_dport));
 	if (family == AF_INET6) {
 		READ_INTO(e->laddr, 16, sock, sk, __sk_common.skc_v6_rcv_saddr);

@@ -98,7 +98,7 @@ static __always_inline struct listener_key listener_key(const struct sock *sk)
 	struct net *net = READ(sock, sk, __sk_common.skc_net.net);
 	struct listener_key key = {
 		.netns = READ(net, net, ns.inum),
-		.port = READ(sock, sk, __sk_common.skc_num),
+		.port = local_port(sk),
 	};
 
 	return key;
