@@ -14,7 +14,7 @@ import (
 type Source struct {
 	manifest format.Manifest
 	problems []format.Problem
-	rows     []format.Row // by time; rows of one time in the order of the text
+	rows     []format.Row // by time, table and CPU, then as in the text: the order of format.Reel.Rows
 }
 
 // NewSource reads a whole text. Rows are put in the order of their times, as a reel gives them. Errors are *SyntaxError.
@@ -36,9 +36,22 @@ func NewSource(data []byte) (*Source, error) {
 		s.rows = append(s.rows, row)
 	}
 	slices.SortStableFunc(s.rows, func(a, b format.Row) int {
-		return cmp.Compare(a.At(), b.At())
+		return cmp.Or(cmp.Compare(a.At(), b.At()), cmp.Compare(a.Table(), b.Table()), cmp.Compare(cpuOf(a), cpuOf(b)))
 	})
 	return s, nil
+}
+
+// cpuOf is the CPU that a row came from, as the order of a reel's rows has it.
+func cpuOf(row format.Row) uint16 {
+	switch r := row.(type) {
+	case *format.Socket:
+		return r.CPU
+	case *format.IO:
+		return r.CPU
+	case *format.Ring:
+		return r.CPU
+	}
+	return 0
 }
 
 // Manifest returns what the header says. It has no segments.
@@ -47,22 +60,21 @@ func (s *Source) Manifest() *format.Manifest { return &s.manifest }
 // Problems returns the problem lines of the text.
 func (s *Source) Problems() []format.Problem { return s.problems }
 
-// All yields every row. Analysis may overwrite what it is given, so each call makes copies.
-func (s *Source) All() iter.Seq2[format.Row, error] {
+// Rows yields the rows that opts choose, in the order of a reel's rows. They must not be changed.
+func (s *Source) Rows(opts format.RowsOptions) iter.Seq2[format.Row, error] {
 	return func(yield func(format.Row, error) bool) {
 		for _, row := range s.rows {
-			if !yield(clone(row), nil) {
+			if len(opts.Tables) > 0 && !slices.Contains(opts.Tables, row.Table()) {
+				continue
+			}
+			if io, ok := row.(*format.IO); ok && opts.NoPayload {
+				bare := *io
+				bare.Payload = nil
+				row = &bare
+			}
+			if !yield(row, nil) {
 				return
 			}
 		}
 	}
-}
-
-func clone(row format.Row) format.Row {
-	t := tableByID(row.Table())
-	c := t.copy(row)
-	if r, ok := c.(*format.IO); ok {
-		r.Payload = bytes.Clone(r.Payload)
-	}
-	return c
 }

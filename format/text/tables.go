@@ -13,7 +13,6 @@ type table struct {
 	about   string
 	fresh   func() format.Row
 	clear   func(format.Row) format.Row // makes a row of fresh zero again
-	copy    func(format.Row) format.Row // shallow
 	time    func(format.Row) *format.KTime
 	columns []column
 	finish  func(row format.Row, given func(key string) *token) error // after all columns; nil: nothing to do
@@ -30,10 +29,6 @@ func newTable[R any, P interface {
 		clear: func(row format.Row) format.Row {
 			*row.(P) = *new(R)
 			return row
-		},
-		copy: func(row format.Row) format.Row {
-			c := *row.(P)
-			return P(&c)
 		},
 		time: func(row format.Row) *format.KTime { return at(row.(P)) },
 	}

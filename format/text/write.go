@@ -2,6 +2,7 @@ package text
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 	"iter"
@@ -10,34 +11,29 @@ import (
 	"github.com/ebpf-reel/reel/format"
 )
 
-// Write writes the canonical text form of a reel: the same rows give the same bytes. It stops at the first error of rows
-// or of w; what was whole until then is written. Memory does not grow with the number of rows.
+// Write writes the canonical text form of a reel: the same rows give the same bytes. An error among the rows does not
+// keep those after it from being written: it is returned at the end, the first if there are several. An error of w ends
+// the writing. Memory does not grow with the number of rows.
 func Write(w io.Writer, m *format.Manifest, rows iter.Seq2[format.Row, error]) error {
 	bw := bufio.NewWriterSize(w, 64<<10)
 	line := appendHeader(nil, m)
 	if _, err := bw.Write(line); err != nil {
 		return err
 	}
+	var first error
 	for row, err := range rows {
-		if err != nil {
-			return flushAfter(bw, err)
+		if err == nil {
+			line, err = AppendRow(line[:0], row)
 		}
-		if line, err = AppendRow(line[:0], row); err != nil {
-			return flushAfter(bw, err)
+		if err != nil {
+			first = cmp.Or(first, err)
+			continue
 		}
 		if _, err := bw.Write(line); err != nil {
 			return err
 		}
 	}
-	return bw.Flush()
-}
-
-// flushAfter delivers what came before err.
-func flushAfter(bw *bufio.Writer, err error) error {
-	if flushErr := bw.Flush(); flushErr != nil {
-		return flushErr
-	}
-	return err
+	return cmp.Or(bw.Flush(), first)
 }
 
 // AppendRow appends the canonical line of a row, newline included. It fails for a row of a table that the text form
