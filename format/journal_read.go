@@ -57,7 +57,7 @@ func indexJournal(file ReadFile, name, uuid string, number int) (*journalIndex, 
 		return nil, err
 	}
 	ix := &journalIndex{file: file, name: name, number: number, size: size}
-	win := window{file: file, size: size}
+	win := window{file: file, size: size, step: windowBytes}
 	h, err := win.at(0, int(min(size, journalHeaderSize)))
 	if err != nil {
 		return nil, err
@@ -198,6 +198,7 @@ func (ix *journalIndex) resync(win *window, off int64) (int64, error) {
 type window struct {
 	file ReadFile
 	size int64
+	step int   // bytes read at once, or more where more is asked for
 	off  int64 // of data
 	data []byte
 }
@@ -207,7 +208,7 @@ const windowBytes = 1 << 20
 // at returns n bytes at off; off+n must be within size. The bytes are valid until the next call. Going back costs a read.
 func (w *window) at(off int64, n int) ([]byte, error) {
 	if off < w.off || off+int64(n) > w.off+int64(len(w.data)) {
-		want := int(min(w.size-off, int64(max(n, windowBytes))))
+		want := int(min(w.size-off, int64(max(n, w.step))))
 		if cap(w.data) < want {
 			w.data = make([]byte, want)
 		}

@@ -127,6 +127,8 @@ type withhold struct{}
 
 func (withhold) Version() string { return "withhold" }
 
+func (withhold) Fresh() Filter { return withhold{} }
+
 func (withhold) Apply(row Row) {
 	switch r := row.(type) {
 	case *IO:

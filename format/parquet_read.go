@@ -1,0 +1,176 @@
+package format
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	pq "github.com/parquet-go/parquet-go/format"
+
+	"github.com/parquet-go/parquet-go/encoding/thrift"
+)
+
+// The reader of reel's own Parquet files. It reads what tableWriter writes, and nothing else: data pages of version 2, zstd,
+// PLAIN, RLE_DICTIONARY, DELTA_BINARY_PACKED and DELTA_LENGTH_BYTE_ARRAY. parquet-go reads them too (a test holds both
+// against each other); this one exists since a reel may come from anybody, and lengths in its files must not decide what
+// is allocated (docs/decisions/0003-parquet-reader.md).
+
+// Limits of a file, checked before anything is allocated by what it says.
+const (
+	maxFooter     = 256 << 10
+	maxPageBytes  = payloadPageBytes + maxBody + 1<<20 // uncompressed
+	maxPageValues = 1 << 20
+	maxPageHeader = 64 << 10
+)
+
+// parquetFile is an open Parquet file of one row group.
+type parquetFile struct {
+	file   ReadFile
+	size   int64
+	rows   int64
+	kv     map[string]string
+	leaves []parquetLeaf
+}
+
+// parquetLeaf is one column of a file.
+type parquetLeaf struct {
+	name     string // of the top-level column
+	typ      pq.Type
+	unsigned bool
+	optional bool
+	repeated bool
+	meta     *pq.ColumnMetaData
+}
+
+// openParquet reads the footer. Errors say what is wrong; the caller says where.
+func openParquet(file ReadFile) (*parquetFile, error) {
+	size, err := file.Size()
+	if err != nil {
+		return nil, err
+	}
+	if size < 12 {
+		return nil, fmt.Errorf("%d bytes are no Parquet file", size)
+	}
+	var tail [8]byte
+	if _, err := file.ReadAt(tail[:], size-8); err != nil {
+		return nil, err
+	}
+	if string(tail[4:]) != "PAR1" {
+		return nil, errors.New("it does not end as a Parquet file does")
+	}
+	n := int64(binary.LittleEndian.Uint32(tail[:]))
+	if n > maxFooter || n > size-12 {
+		return nil, fmt.Errorf("its footer of %d bytes is too long", n)
+	}
+	footer := make([]byte, n)
+	if _, err := file.ReadAt(footer, size-8-n); err != nil {
+		return nil, err
+	}
+	var meta pq.FileMetaData
+	if err := decodeThrift(footer, &meta); err != nil {
+		return nil, fmt.Errorf("its footer: %w", err)
+	}
+	f := &parquetFile{file: file, size: size, rows: meta.NumRows, kv: map[string]string{}}
+	for _, kv := range meta.KeyValueMetadata {
+		f.kv[kv.Key] = kv.Value
+	}
+	if len(meta.RowGroups) != 1 || meta.RowGroups[0].NumRows != meta.NumRows || meta.NumRows < 0 {
+		return nil, fmt.Errorf("it has %d row groups of %d rows: one of all rows is wanted", len(meta.RowGroups), meta.NumRows)
+	}
+	if err := f.readSchema(meta.Schema, meta.RowGroups[0].Columns); err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+// decodeThrift decodes a struct that fills b.
+func decodeThrift(b []byte, v any) error {
+	n, err := thriftLength(b)
+	if err != nil {
+		return err
+	}
+	return thrift.Unmarshal(new(thrift.CompactProtocol), b[:n], v)
+}
+
+// readSchema walks the schema, which lists a tree in depth-first order, and ties its leaves to their chunks.
+func (f *parquetFile) readSchema(schema []pq.SchemaElement, chunks []pq.ColumnChunk) error {
+	if len(schema) == 0 {
+		return errors.New("it has no schema")
+	}
+	next := 1
+	var walk func(leaf parquetLeaf, depth int) error
+	walk = func(leaf parquetLeaf, depth int) error {
+		if next >= len(schema) || depth > 3 {
+			return errors.New("its schema is not whole")
+		}
+		e := &schema[next]
+		next++
+		if depth == 0 {
+			leaf.name = e.Name
+		}
+		if e.RepetitionType.Valid {
+			leaf.optional = leaf.optional || e.RepetitionType.V == pq.Optional
+			leaf.repeated = leaf.repeated || e.RepetitionType.V == pq.Repeated
+		}
+		if e.NumChildren.Valid && e.NumChildren.V > 0 {
+			for range e.NumChildren.V {
+				if err := walk(leaf, depth+1); err != nil {
+					return err
+				}
+			}
+			return nil
+		}
+		if len(f.leaves) >= len(chunks) || !e.Type.Valid {
+			return errors.New("its schema has more columns than the row group")
+		}
+		leaf.typ = e.Type.V
+		if t, ok := e.LogicalType.Value.(*pq.IntType); ok {
+			leaf.unsigned = !t.IsSigned
+		}
+		leaf.meta = &chunks[len(f.leaves)].MetaData
+		if leaf.meta.Type != leaf.typ {
+			return fmt.Errorf("column %s has two types", leaf.name)
+		}
+		f.leaves = append(f.leaves, leaf)
+		return nil
+	}
+	for next < len(schema) {
+		if err := walk(parquetLeaf{}, 0); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaf finds a column by name; nil when the file has none, as one of an older version may.
+func (f *parquetFile) leaf(c Column) (*parquetLeaf, error) {
+	for i := range f.leaves {
+		l := &f.leaves[i]
+		if l.name != c.Name {
+			continue
+		}
+		typ, unsigned := c.Type.parquet()
+		if l.typ != typ || l.unsigned != unsigned || l.optional != c.Optional || l.repeated != (c.Type == ColumnStrings) {
+			return nil, fmt.Errorf("column %s has not the type that SPEC.md gives it", c.Name)
+		}
+		return l, nil
+	}
+	return nil, nil
+}
+
+// parquet returns the physical type of a column.
+func (t ColumnType) parquet() (typ pq.Type, unsigned bool) {
+	switch t {
+	case ColumnInt64:
+		return pq.Int64, false
+	case ColumnUint64:
+		return pq.Int64, true
+	case ColumnInt32:
+		return pq.Int32, false
+	case ColumnUint32, ColumnUint16, ColumnUint8:
+		return pq.Int32, true
+	case ColumnBool:
+		return pq.Boolean, false
+	}
+	return pq.ByteArray, false
+}

@@ -1,0 +1,163 @@
+package format
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"github.com/ebpf-reel/reel/format/wire"
+)
+
+// every row of every table, with a value in each column that is not the zero value, and one of unknowns.
+func sampleRows() []Row {
+	local := Endpoint{netip.MustParseAddr("10.1.2.3"), 8080}
+	remote := Endpoint{netip.MustParseAddr("fe80::1"), 54321}
+	return []Row{
+		&Hook{Time: 1, Name: "raw_tracepoint/sys_exit", Purpose: "socket calls", Attached: true, Hits: 12},
+		&Hook{Time: 1, Name: "tp_btf/tcp_retransmit_skb", Purpose: "retransmits", Error: "no BTF"},
+		&Clock{Time: 2, Boottime: 1002, Realtime: 1_700_000_000_000_000_000, Width: 55},
+		&Process{Time: 3, Op: ProcSnapshot, PID: 100, TID: 101, PPID: 1, Start: 77, UID: 1000, Comm: "nginx", Exe: "/usr/sbin/nginx",
+			Args: []string{"nginx", "-g", "", "daemon off;"}, ArgsCut: true, CgroupID: 1 << 60, Cgroup: "/a/b", PidNS: 4026531836, MntNS: 2, NetNS: 3, Target: true},
+		&Socket{Time: 4, Duration: 123456, CPU: 3, PID: 100, TID: 101, FD: 7, Socket: 1<<63 + 5, Inode: 9, NetNS: 4026531840, Op: SockAccept,
+			Role: RoleServer, Family: 2, Protocol: 6, OldState: TCPSynRecv, NewState: TCPEstablished, Flags: IOBlocked | IONonblock, Ret: 7,
+			Local: local, Remote: remote, SndSeq: 1<<32 - 1, RcvSeq: 2, RcvNxt: 3, SndUna: 4, SRTT: 44 * time.Microsecond, RTTVar: time.Millisecond,
+			Retrans: 1, Lost: 2, SegsIn: 3, SegsOut: 4},
+		&IO{Time: 5, Duration: 900, CPU: 3, PID: 100, TID: 101, FD: 7, Socket: 1<<63 + 5, Inode: 9, Call: CallRecvfrom, Dir: Read, Family: 2,
+			Flags: IOMsgStart | IOOffsetValid, Cut: CutBudget, Ret: 5000, Seq: 1<<32 - 2, SRTT: 44 * time.Microsecond, RTTVar: time.Microsecond, Captured: 4,
+			LPort: 8080, RPort: 54321, Payload: []byte("GET ")},
+		&IO{Time: 6, Duration: -1, FD: -1, PID: 100, TID: 101, Socket: 1<<63 + 5, Call: CallWrite, Dir: Write, Flags: IONoEntry, Ret: -32},
+		&Socket{Time: 7, Duration: -1, FD: -1, Socket: 6, Op: SockShutdown, NewState: 1, Family: 10, Protocol: 6},
+		&Ring{Time: 8, CPU: 1, Captured: 10, Lost: 1, LostBytes: 1 << 40},
+		&Heartbeat{Time: 9, RecorderCPU: time.Second, RSS: 1 << 20, JournalBytes: 2, SealedBytes: 3, UnsealedBytes: 4, Events: 5, LostEvents: 6, ProgramTime: -1, ShedLevel: 2, Targets: 3},
+		&Note{Time: 10, Name: "target_exited", Count: 2, Detail: "pid 100"},
+		&Process{Time: 11, Op: ProcExit, PID: 100, TID: 100, ExitStatus: 9, Comm: "nginx"},
+	}
+}
+
+func testWriter(t testing.TB, dir string, cfg WriterConfig) *Writer {
+	t.Helper()
+	if cfg.Filter == nil {
+		cfg.Filter = NoFilter{}
+	}
+	w, err := Create(dir, CaptureInfo{Tool: "test", Host: "node", CPUs: 4}, cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return w
+}
+
+// cloneRow copies a row, which is only valid during its step.
+func cloneRow(row Row) Row {
+	switch r := row.(type) {
+	case *Socket:
+		return ptr(*r)
+	case *IO:
+		c := *r
+		c.Payload = slices.Clone(r.Payload)
+		return &c
+	case *Process:
+		c := *r
+		c.Args = slices.Clone(r.Args)
+		return &c
+	case *Clock:
+		return ptr(*r)
+	case *Heartbeat:
+		return ptr(*r)
+	case *Ring:
+		return ptr(*r)
+	case *Hook:
+		return ptr(*r)
+	case *Note:
+		return ptr(*r)
+	}
+	panic(fmt.Sprintf("row of type %T", row))
+}
+
+func ptr[T any](v T) *T { return &v }
+
+// readAll reads all rows, and the errors between them.
+func readAll(t testing.TB, r *Reel, opts RowsOptions) (rows []Row, errs []error) {
+	t.Helper()
+	for row, err := range r.Rows(opts) {
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		rows = append(rows, cloneRow(row))
+	}
+	return rows, errs
+}
+
+func openAll(t testing.TB, dir string, opts OpenOptions) (rows []Row, errs []error, problems []Problem) {
+	t.Helper()
+	r, err := Open(dir, opts)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	rows, errs = readAll(t, r, RowsOptions{})
+	return rows, errs, r.Problems()
+}
+
+var sameRows = cmp.Options{cmpopts.EquateEmpty(), cmp.Comparer(func(a, b netip.Addr) bool { return a == b })}
+
+func TestRoundTrip(t *testing.T) {
+	want := sampleRows()
+	for _, sealed := range []bool{true, false} {
+		dir := filepath.Join(t.TempDir(), "a.reel")
+		w := testWriter(t, dir, WriterConfig{})
+		for _, row := range want {
+			if err := w.AppendRow(row); err != nil {
+				t.Fatal(err)
+			}
+		}
+		var err error
+		if sealed {
+			err = w.Close()
+		} else {
+			err = w.Flush()
+			defer w.Close()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, errs, problems := openAll(t, dir, OpenOptions{Filter: NoFilter{}})
+		if len(errs) > 0 {
+			t.Fatalf("sealed %v: %v", sealed, errs)
+		}
+		if sealed && len(problems) > 0 {
+			t.Errorf("a clean reel has problems: %v", problems)
+		}
+		if !sealed && (len(problems) != 1 || problems[0].Kind != ProblemUnclean) {
+			t.Errorf("an open reel has problems %v", problems)
+		}
+		if diff := cmp.Diff(want, got, sameRows); diff != "" {
+			t.Errorf("sealed %v: %s", sealed, diff)
+		}
+	}
+}
+
+// ioEvent makes a kernel record.
+func ioEvent(e wire.IOEvent, payload []byte) []byte {
+	e.CapturedLen = uint32(len(payload))
+	e.H.Kind = wire.EventIO
+	e.H.Size = uint32(wire.IOEventSize + len(payload))
+	return append(e.Append(nil), payload...)
+}
+
+func TestErrorsOfOpen(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := Open(dir, OpenOptions{}); !errors.Is(err, ErrNotReel) {
+		t.Errorf("an empty directory: %v", err)
+	}
+	if _, err := Open(filepath.Join(dir, "none"), OpenOptions{}); !errors.Is(err, ErrNotReel) {
+		t.Errorf("nothing: %v", err)
+	}
+}
