@@ -170,7 +170,7 @@ func (q *sealQueue) close(err error) error {
 	if err == nil {
 		err = q.st.err
 	}
-	q.manifest.Clean = err == nil
+	q.manifest.Clean = err == nil && (q.cfg.Of == nil || q.cfg.Of.Clean)
 	if n := len(q.failed); n > 0 {
 		q.manifest.Unsealed = fmt.Sprintf("%d journals could not be sealed: %v", n, q.st.err)
 	}

@@ -14,13 +14,17 @@ import (
 
 // WriterConfig says how a reel is written. The zero value of a field takes its default; Filter has none.
 type WriterConfig struct {
+	UUID          string        // of the reel; "": a new one. Two reels of one uuid must hold the same
 	SegmentBytes  int64         // of journal in a segment; 64 MiB, at most 1 GiB
 	SegmentTime   time.Duration // after which even a small segment is sealed; 10 s
 	FlushInterval time.Duration // what a crash may lose; 1 s
 	Filter        Filter        // masks what is sealed; NoFilter{} keeps all
 	FS            FS            // OS{}
-	MaxUnsealed   int64         // bytes of journal above which the sealer runs at normal priority; 4 SegmentBytes
-	ShedUnsealed  int64         // bytes of journal above which WriterStats.Shed tells the recorder to record less; 16 SegmentBytes
+	// Of is the reel that this one is made of once more (from its text): its UUID, the filter that its rows went through
+	// and the way it ended are kept. nil for a recording.
+	Of           *Manifest
+	MaxUnsealed  int64 // bytes of journal above which the sealer runs at normal priority; 4 SegmentBytes
+	ShedUnsealed int64 // bytes of journal above which WriterStats.Shed tells the recorder to record less; 16 SegmentBytes
 }
 
 func (c *WriterConfig) setDefaults() error {
@@ -81,7 +85,13 @@ func Create(dir string, info CaptureInfo, cfg WriterConfig) (*Writer, error) {
 		return nil, err
 	}
 	info.Filter = cfg.Filter.Version()
-	m := &Manifest{Format: formatName, SchemaVersion: SchemaVersion, UUID: newUUID(), Capture: info, Segments: []Segment{}}
+	m := &Manifest{Format: formatName, SchemaVersion: SchemaVersion, UUID: cfg.UUID, Capture: info, Segments: []Segment{}}
+	if m.UUID == "" {
+		m.UUID = newUUID()
+	}
+	if err := m.check(); err != nil {
+		return nil, fmt.Errorf("format: %w", err)
+	}
 	if err := cfg.FS.Mkdir(dir); err != nil {
 		if isExist(err) {
 			return nil, &ExistsError{Dir: dir}
