@@ -143,11 +143,11 @@ func (t *Table) At(pid format.PID, at format.KTime) *Image {
 	case len(list) > 0 && list[0].Start != 0:
 		return list[0] // first seen a moment later: rows of several CPUs
 	}
+	if len(t.unknown) >= maxUnknown && t.unknown[pid] == nil {
+		pid = 0
+	}
 	u := t.unknown[pid]
 	if u == nil {
-		if len(t.unknown) == maxUnknown {
-			pid = 0
-		}
 		u = &Image{PID: pid, From: math.MinInt64}
 		t.unknown[pid] = u
 	}

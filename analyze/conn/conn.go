@@ -1,0 +1,179 @@
+// Package conn turns socket and io rows into connections and their two byte streams, with explicit holes.
+//
+// A connection is a socket, from its birth to its end, whoever uses it: several processes may share it (fork, dup,
+// SCM_RIGHTS), and closing one descriptor ends nothing while others live (DESIGN D2). The kernel reuses the addresses of its
+// sockets, so identity is socket id, inode and birth; see identity.go.
+//
+// Each io row carries the TCP sequence number of its first byte, so a stream's offsets are exact and what is missing is
+// known to the byte: see stream.go. Calls of several threads may end in another order than their bytes; hold.go waits for
+// the missing one, a bounded time.
+//
+// Roles are found in this order, and RoleBy says which: connect(2) or accept(2) of the connection itself ("connect",
+// "accept"); a listener of the reel on its local port, or on its remote one if that is on this host ("listener"); the role
+// of the other end ("peer"); an HTTP request or a TLS ClientHello read or written ("first bytes"); a local port below 1024
+// against one above, or the remote the same way round ("port").
+package conn
+
+import (
+	"time"
+
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/process"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// Dir is a direction of a connection: the index of the pairs in facts.Connection.
+type Dir uint8
+
+// The directions.
+const (
+	In  Dir = 0 // read by the process
+	Out Dir = 1 // written by the process
+)
+
+// Other returns the other direction.
+func (d Dir) Other() Dir { return 1 - d }
+
+// Ending says how a direction ended.
+type Ending uint8
+
+// The endings.
+const (
+	Open   Ending = 0 // not yet: the reel, or the analysis' memory, ended before it
+	FIN    Ending = 1 // orderly
+	Closed Ending = 2 // the process closed before the peer had ended
+	Reset  Ending = 3 // aborted
+)
+
+// Chunk is what one call moved in one direction.
+type Chunk struct {
+	Start, End format.KTime // of the call
+	PID        format.PID
+	TID        format.TID
+	Call       uint32 // ordinal on the connection
+	Turn       bool   // the first bytes of this direction after bytes of the other
+	Seq        format.Seq
+	SeqValid   bool
+	Bytes      []byte // the first bytes moved, whose content is in the reel; valid during the call
+	Cut        uint64 // bytes that follow, moved by the same call, whose content is not
+}
+
+// Handler receives the streams. All calls of one connection come in causal order.
+type Handler interface {
+	// Data: the next bytes of a direction.
+	Data(c *Conn, d Dir, ch *Chunk)
+	// Lost: n bytes of a direction were moved by calls that are not in the reel; -1 if nobody knows how many. at has the times
+	// between which that happened, and no bytes.
+	Lost(c *Conn, d Dir, n int64, at *Chunk)
+	// End: nothing more comes in this direction.
+	End(c *Conn, d Dir, how Ending, at *Chunk)
+	// Closed: both directions have ended. The connection's numbers are final but for rows that come very late.
+	Closed(c *Conn)
+	// Gone: the connection is complete, and forgotten after the call.
+	Gone(c *Conn) error
+	// Joined: the other end of c was found to be other.
+	Joined(c, other *Conn)
+}
+
+// Conn is one end of one connection.
+type Conn struct {
+	ID     facts.ConnID
+	Socket format.SocketID
+	Inode  format.Inode
+	NetNS  uint64
+	Local  format.Endpoint
+	Remote format.Endpoint
+	PID    format.PID     // first process that used it; 0 none did
+	Image  *process.Image // its program then; nil as long as PID is 0
+	Role   format.Role
+	RoleBy RoleBy
+	Proto  Proto
+
+	PeerID    facts.ConnID
+	PeerImage *process.Image // nil unknown
+
+	Start, End       format.KTime
+	SawStart, SawEnd bool
+	Errno            uint16
+	Connect          time.Duration
+	SRTT             time.Duration
+	Retrans          uint32
+	Calls            [2]uint64
+	Bytes            [2]uint64
+	Captured         [2]uint64
+	Lost             [2]uint64
+	Gaps             [2]uint32
+	CallTime         [2]time.Duration
+	Exchanges        uint64
+
+	// State and Flow belong to those who read the streams and fold the numbers.
+	State any
+	Flow  any
+
+	dirs    [2]stream
+	calls   uint32
+	lastDir Dir
+	flags   flag
+	tcp     format.TCPState // last known
+	fin     struct {        // the last change of state that closing a socket makes
+		at  format.KTime
+		tid format.TID
+	}
+	hold      *hold
+	peer      *Conn // as long as both are kept
+	nextTuple *Conn // in the table's chain
+	activity  uint32
+}
+
+type flag uint16
+
+const (
+	flagAnyIO     flag = 1 << iota
+	flagSocketRow      // a row with addresses was seen
+	flagConnected      // it was established at some time
+	flagFinSent
+	flagFinReceived
+	flagReset
+	flagFDClosed // the last descriptor was closed
+	flagDead     // the kernel's state is CLOSE
+	flagClosing  // in the table's queue of sockets that wait for a last row
+	flagFinished // Closed was called
+	flagIndexed
+)
+
+func (c *Conn) has(f flag) bool { return c.flags&f != 0 }
+func (c *Conn) set(f flag)      { c.flags |= f }
+
+// Peer returns the other end as long as it is kept; nil otherwise.
+func (c *Conn) Peer() *Conn { return c.peer }
+
+// Begun reports whether direction d is seen from its first byte on, or that byte is known to be lost: what comes first
+// starts the stream.
+func (c *Conn) Begun(d Dir) bool { return c.dirs[d].fromStart }
+
+// Proto is what the first bytes of a connection show.
+type Proto uint8
+
+// The protocols.
+const (
+	TCP   Proto = 0 // nothing that is known
+	HTTP  Proto = 1
+	HTTP2 Proto = 2
+	TLS   Proto = 3
+)
+
+func (p Proto) String() string { return [...]string{"tcp", "http", "http2", "tls"}[p&3] }
+
+// Facts fills f with what is known of c. Wall times are left to the caller.
+func (c *Conn) Facts(f *facts.Connection) {
+	*f = facts.Connection{
+		ID: c.ID, Peer: c.PeerID, Socket: c.Socket, Inode: c.Inode, NetNS: c.NetNS, PID: c.PID,
+		Role: c.Role, RoleBy: c.RoleBy.String(), Local: c.Local, Remote: c.Remote, Protocol: c.Proto.String(),
+		Start: c.Start, End: c.End, SawStart: c.SawStart, SawEnd: c.SawEnd, Errno: c.Errno, Connect: c.Connect, SRTT: c.SRTT,
+		Retrans: c.Retrans, Calls: c.Calls, Bytes: c.Bytes, Captured: c.Captured, Lost: c.Lost, Gaps: c.Gaps,
+		CallTime: c.CallTime, Exchanges: c.Exchanges,
+	}
+	if c.Image != nil {
+		f.Process = c.Image.Name()
+	}
+}

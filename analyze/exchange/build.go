@@ -1,0 +1,164 @@
+package exchange
+
+import (
+	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/http1"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// pending returns an empty exchange.
+func (e *Engine) pending() *pending {
+	e.outstanding++
+	if n := len(e.free); n > 0 {
+		x := e.free[n-1]
+		e.free = e.free[:n-1]
+		return x
+	}
+	return new(pending)
+}
+
+// recycle empties x for its next use; slices keep their memory.
+func (e *Engine) recycle(x *pending) {
+	e.outstanding--
+	if len(e.free) > 4096 {
+		return
+	}
+	ex := &x.ex
+	interim, anomalies := ex.Interim[:0], ex.Anomalies[:0]
+	request, response := keep(&ex.Request), keep(&ex.Response)
+	*x = pending{}
+	ex.Interim, ex.Anomalies, ex.Request, ex.Response = interim, anomalies, request, response
+	e.free = append(e.free, x)
+}
+
+func keep(m *facts.Message) facts.Message {
+	clear(m.Headers)
+	kept := facts.Message{Headers: m.Headers[:0], Body: m.Body[:0]}
+	if cap(kept.Body) > 64<<10 {
+		kept.Body = nil
+	}
+	return kept
+}
+
+func (e *Engine) requestHead(x *pending, m *http1.Message) {
+	ex := &x.ex
+	ex.Method = e.names.string(m.Method())
+	target := m.Target()
+	ex.Target = e.names.string(target[:min(len(target), maxTarget)])
+	host := m.Host()
+	ex.Host = e.names.string(host[:min(len(host), maxTarget)])
+}
+
+func (e *Engine) responseHead(x *pending, m *http1.Message) {
+	x.ex.Status = m.Status
+}
+
+// message fills out with a finished message.
+func (e *Engine) message(out *facts.Message, t *edges, m *http1.Message) {
+	out.First, out.Last = m.First.Start, m.Last.End
+	t.first, t.firstEnd, t.last, t.lastStart = m.First.Start, m.First.End, m.Last.End, m.Last.Start
+	out.HeadBytes, out.BodyBytes, out.WireBytes = m.HeadBytes, m.BodyBytes, m.WireBytes
+	out.Chunked, out.Version, out.Calls = m.Chunked(), m.Version(), m.Calls
+	if e.cfg.Headers {
+		out.Headers = m.AppendHeaders(out.Headers[:0])
+	}
+	if e.cfg.Body > 0 {
+		out.Body = append(out.Body[:0], m.Body()...)
+	}
+}
+
+// give completes x and hands it out. The role may have become known since it began.
+func (e *Engine) give(c *conn.Conn, x *pending) {
+	s := c.State.(*session)
+	ex := &x.ex
+	e.lastID++
+	c.Exchanges++
+	ex.ID, ex.Conn, ex.Protocol = e.lastID, c.ID, "http"
+	ex.Role = format.RoleServer
+	if s.request == conn.Out {
+		ex.Role = format.RoleClient
+	}
+	ex.Local, ex.Remote = c.Local, c.Remote
+	x.times()
+	ex.Peer = s.peer(ex)
+	if err := e.emit(c, ex); err != nil && e.err == nil {
+		e.err = err
+	}
+	if ex.SeqValid {
+		s.recent[s.recentAt].seq, s.recent[s.recentAt].id = ex.Seq, ex.ID
+		s.recentAt = (s.recentAt + 1) % uint8(len(s.recent))
+	}
+	e.recycle(x)
+}
+
+// times measures x. What a process writes leaves it when the call begins; what it reads is there when the call ends, however
+// long the call waited for it.
+func (x *pending) times() {
+	ex := &x.ex
+	ex.Duration, ex.TTFB = -1, -1
+	client := ex.Role == format.RoleClient
+	switch {
+	case x.hasRequest && client:
+		ex.Start = x.request.first
+	case x.hasRequest:
+		ex.Start = x.request.firstEnd
+	case client:
+		ex.Start = x.response.firstEnd
+	default:
+		ex.Start = x.response.first
+	}
+	if !x.hasRequest || !x.hasResponse {
+		return
+	}
+	first := x.response.first
+	if client {
+		first = x.response.firstEnd
+	}
+	ex.TTFB = max(first.Sub(ex.Start), 0)
+	if ex.Missing&(facts.EndUnknown|facts.LengthUnknown) == 0 {
+		ex.Duration = max(x.response.last.Sub(ex.Start), 0)
+	}
+}
+
+// peer returns the same exchange on the other end, if it is complete already: its request begins at the same sequence number.
+func (s *session) peer(ex *facts.Exchange) facts.ExchangeID {
+	p := s.c.Peer()
+	if p == nil || !ex.SeqValid {
+		return 0
+	}
+	o, ok := p.State.(*session)
+	if !ok {
+		return 0
+	}
+	for i := range o.recent {
+		if r := &o.recent[i]; r.id != 0 && r.seq == ex.Seq {
+			return r.id
+		}
+	}
+	return 0
+}
+
+// interner returns equal strings without allocating them again: hosts, methods and most targets repeat. It is a
+// direct-mapped cache, so it is bounded and forgets what is rare.
+type interner struct{ slots [4096]string }
+
+const maxInterned = 256 // longer ones rarely repeat, and would be kept
+
+func (n *interner) string(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if len(b) > maxInterned {
+		return string(b)
+	}
+	h := uint32(2166136261) // FNV-1a
+	for _, c := range b {
+		h = (h ^ uint32(c)) * 16777619
+	}
+	slot := &n.slots[(h^h>>15)%uint32(len(n.slots))]
+	if *slot != string(b) {
+		*slot = string(b)
+	}
+	return *slot
+}

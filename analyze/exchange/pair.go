@@ -1,0 +1,307 @@
+package exchange
+
+import (
+	"time"
+
+	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/http1"
+	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// Pairing. Without a gap, responses answer requests in their order. After a gap it depends on how the client works:
+//
+//   - One request at a time (nearly all clients). A request that was sent proves that the response before it is over. So if
+//     responses are lost and a later one is found, it answers the last request before it, and the requests before that one
+//     are unanswered. If the gap begins where the response to the only waiting request was due, what is found behind it
+//     answers a request that is missing as well. Whether a request is missing between the last one seen and the response
+//     shows when the next request comes, by its position in the stream: until then the pair is tentative.
+//   - Pipelining (seen before, or in the same call). How many responses a gap holds is not known, so none after it is paired,
+//     until the connection was silent for a second with nothing to come.
+
+const silence = time.Second
+
+// pending is an exchange that is not complete.
+type pending struct {
+	ex facts.Exchange
+
+	hasRequest, requestDone   bool
+	hasResponse, responseDone bool
+	requestFound              facts.Certainty
+	lastCall                  uint32 // that moved bytes of the request
+	behind                    bool   // began while another one waited
+	afterGap                  bool   // requests before it are missing
+	tentative                 bool
+	split                     bool   // tentative, and found wrong
+	gaps                      uint32 // of the response's direction, when the request began
+	request, response         edges
+}
+
+// edges are the times of a message that exchanges are measured by.
+type edges struct{ first, firstEnd, last, lastStart format.KTime }
+
+// pairing is the state of a session that only pairing uses.
+type pairing struct {
+	queue      queue // requests without a complete response, oldest first
+	current    *pending
+	tentative  *pending // complete, waits for the next request
+	interims   []int    // that came before a response whose request is not known
+	index      uint32
+	forgotten  uint32 // requests at the front of the queue that were given out early
+	pipelines  bool
+	uncertain  bool
+	reqSkipped bool // bytes of requests were skipped since the last one
+	resSkipped bool // bytes of responses were skipped since the last one
+	resHole    bool // where the next response was due
+	lastMoved  format.KTime
+	recent     [8]struct {
+		seq format.Seq
+		id  facts.ExchangeID
+	}
+	recentAt uint8
+}
+
+func (s *session) requestStart(sd *side, m *http1.Message) {
+	s.settle(s.reqSkipped)
+	if s.queue.len() == 0 {
+		s.resSkipped, s.resHole = false, false // what was skipped answered earlier requests
+	}
+	if s.uncertain && m.First.Start.Sub(s.lastMoved) >= silence {
+		s.abandon()
+		s.uncertain = false
+	}
+	if res := s.sides[s.request.Other()]; res != nil && !s.pipelines {
+		res.p.Settle()
+	}
+	for s.queue.len() >= maxPipeline || s.e.outstanding >= maxOutstanding && s.queue.len() > 0 {
+		x := s.queue.pop()
+		s.e.ledger.Add(ledger.PipelineFull, 1, ledger.Where{At: m.First.End, Conn: s.c.ID, PID: s.c.PID})
+		if x == s.current {
+			s.current = nil
+		} else if !x.hasResponse {
+			s.forgotten++
+		}
+		s.unanswered(x)
+	}
+	x := s.e.pending()
+	if last := s.queue.back(); last != nil {
+		x.behind = true
+		if last.requestDone && last.lastCall == m.First.Call {
+			s.pipelines = true
+		}
+	}
+	s.index++
+	x.ex.Index = s.index
+	x.hasRequest = true
+	x.requestFound = m.Found
+	x.afterGap = s.reqSkipped
+	x.gaps = s.c.Gaps[s.request.Other()]
+	x.ex.PID, x.ex.TID = m.First.PID, m.First.TID
+	if sd.seqValid {
+		x.ex.Seq, x.ex.SeqValid = sd.seq-format.Seq(uint32(sd.seqOff-m.Offset)), true
+	}
+	s.reqSkipped = false
+	s.queue.push(x)
+}
+
+func (s *session) requestHead(m *http1.Message) {
+	if x := s.queue.back(); x != nil && !x.requestDone {
+		s.e.requestHead(x, m)
+	}
+}
+
+func (s *session) requestFinish(m *http1.Message) {
+	s.lastMoved = max(s.lastMoved, m.Last.End)
+	x := s.queue.back()
+	if x == nil || x.requestDone {
+		return
+	}
+	s.e.message(&x.ex.Request, &x.request, m)
+	x.ex.Missing |= m.Missing
+	x.ex.Anomalies = m.Anomalies.AppendNames(x.ex.Anomalies)
+	x.lastCall = m.Last.Call
+	x.requestDone = true
+	s.complete(x)
+}
+
+func (s *session) responseStart(m *http1.Message) {
+	x := s.match(m)
+	if x == nil {
+		x = s.e.pending()
+		s.index++
+		x.ex.Index = s.index
+		x.ex.PID, x.ex.TID = m.First.PID, m.First.TID
+		x.requestDone = true
+		x.ex.Missing |= facts.NoRequest
+		if !s.c.SawStart && s.index == 1 && s.c.Lost[conn.In]+s.c.Lost[conn.Out] == 0 {
+			x.ex.Missing |= facts.StartUnknown
+		}
+		s.e.ledger.Add(ledger.ResponseUnasked, 1, ledger.Where{At: m.First.End, Conn: s.c.ID, PID: s.c.PID})
+	}
+	x.hasResponse = true
+	x.ex.Interim = append(x.ex.Interim, s.interims...)
+	s.interims = s.interims[:0]
+	s.current = x
+}
+
+// match returns the request that a final response answers; nil when it is not known.
+func (s *session) match(m *http1.Message) *pending {
+	skipped, hole := s.resSkipped, s.resHole
+	s.resSkipped, s.resHole = false, false
+	k := s.queue.len()
+	switch {
+	case s.forgotten > 0:
+		s.forgotten--
+		return nil
+	case k == 0:
+		return nil
+	case s.uncertain:
+		s.e.ledger.Add(ledger.ResponsesUncertain, 1, ledger.Where{At: m.First.End, Conn: s.c.ID, PID: s.c.PID})
+		return nil
+	case !skipped:
+		front := s.queue.front()
+		if k > 1 {
+			s.pipelines = true
+		}
+		if front.afterGap && front.behind {
+			s.abandon()
+			s.uncertain = true
+			return nil
+		}
+		front.ex.Pairing = min(m.Found, front.requestFound)
+		front.ex.Pipelined = front.behind
+		return front
+	case s.pipelines && (k > 1 || hole):
+		s.abandon()
+		s.uncertain = true
+		return nil
+	case hole && k == 1:
+		s.abandon()
+		return nil
+	}
+	for s.queue.len() > 1 {
+		s.unanswered(s.queue.pop())
+	}
+	x := s.queue.front()
+	x.ex.Pairing = facts.Inferred
+	x.tentative = true
+	return x
+}
+
+// abandon gives out every waiting request: its response can no longer be told.
+func (s *session) abandon() {
+	for s.queue.len() > 0 {
+		s.unanswered(s.queue.pop())
+	}
+}
+
+func (s *session) responseHead(m *http1.Message) {
+	if s.current != nil {
+		s.e.responseHead(s.current, m)
+	}
+}
+
+func (s *session) interim(m *http1.Message) {
+	s.lastMoved = max(s.lastMoved, m.Last.End)
+	if x := s.queue.front(); x != nil && s.forgotten == 0 && !s.uncertain {
+		if len(x.ex.Interim) < maxInterim {
+			x.ex.Interim = append(x.ex.Interim, m.Status)
+		}
+		return
+	}
+	if len(s.interims) < maxInterim {
+		s.interims = append(s.interims, m.Status)
+	}
+}
+
+// maxInterim bounds the interim responses that are kept of one exchange.
+const maxInterim = 16
+
+func (s *session) responseFinish(m *http1.Message) {
+	s.lastMoved = max(s.lastMoved, m.Last.End)
+	x := s.current
+	if x == nil {
+		return
+	}
+	s.current = nil
+	s.e.message(&x.ex.Response, &x.response, m)
+	x.ex.Status = m.Status
+	x.ex.Missing |= m.Missing
+	x.ex.Anomalies = m.Anomalies.AppendNames(x.ex.Anomalies)
+	x.responseDone = true
+	if x.hasRequest && !x.requestDone {
+		if req := s.sides[s.request]; req != nil {
+			req.p.Settle() // its response is over: so is the request, if nothing else says where it ends
+		}
+	}
+	s.complete(x)
+}
+
+// complete gives x out when nothing more is to come.
+func (s *session) complete(x *pending) {
+	if !x.requestDone || !x.responseDone {
+		return
+	}
+	if x == s.queue.front() {
+		s.queue.pop()
+	}
+	if x.tentative {
+		s.tentative = x
+		return
+	}
+	s.give(x)
+}
+
+// settle decides a tentative pair: requestLost says that a request between it and what comes next is missing.
+func (s *session) settle(requestLost bool) {
+	x := s.tentative
+	if x == nil {
+		if front := s.queue.front(); front != nil && front.tentative {
+			front.tentative = false
+			front.split = requestLost
+		}
+		return
+	}
+	s.tentative = nil
+	x.tentative = false
+	x.split = x.split || requestLost
+	s.give(x)
+}
+
+// give hands out a complete exchange, in two when its halves do not belong together.
+func (s *session) give(x *pending) {
+	if !x.split {
+		s.e.give(s.c, x)
+		return
+	}
+	y := s.e.pending()
+	s.index++
+	y.ex.Index = s.index
+	y.ex.Missing = facts.NoRequest | x.ex.Missing&(facts.ResponseGap|facts.ResponseCut)
+	y.ex.PID, y.ex.TID = x.ex.PID, x.ex.TID
+	y.ex.Status, y.ex.Response, y.response = x.ex.Status, x.ex.Response, x.response
+	y.hasResponse, y.responseDone, y.requestDone = true, true, true
+	x.ex.Status, x.ex.Response, x.response = 0, facts.Message{}, edges{}
+	x.hasResponse, x.responseDone = false, false
+	x.ex.Missing &^= facts.ResponseCut
+	s.e.ledger.Add(ledger.ResponseUnasked, 1, ledger.Where{At: y.response.first, Conn: s.c.ID, PID: s.c.PID})
+	s.unanswered(x)
+	s.e.give(s.c, y)
+}
+
+// unanswered hands out a request without its response (or with a part of it, when the connection ended inside).
+func (s *session) unanswered(x *pending) {
+	if !x.hasResponse {
+		x.ex.Missing |= facts.NoResponse
+		x.ex.Pairing = facts.Unknown
+		s.e.ledger.Add(ledger.RequestUnanswered, 1, ledger.Where{At: x.request.first, Conn: s.c.ID, PID: x.ex.PID})
+	}
+	if s.c.Gaps[s.request.Other()] > x.gaps {
+		x.ex.Missing |= facts.ResponseGap
+	}
+	if !s.c.SawEnd && !s.uncertain {
+		x.ex.Missing |= facts.EndUnknown
+	}
+	s.e.give(s.c, x)
+}

@@ -1,0 +1,107 @@
+package analyze
+
+import (
+	"context"
+
+	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/exchange"
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/order"
+	"github.com/ebpf-reel/reel/analyze/topology"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// Run analyzes src and gives connections and exchanges to sink. It reads the reel twice: first the small tables, which say
+// what time it was, who was who, and what the recorder could not see; then sockets and io, once, in a stream:
+//
+//	rows ─► order ─► conn ─► exchange ─► topology ─► edges
+//	        causal   byte    HTTP/1       │
+//	        order    streams pairs        └─► sink: exchanges as they end, connections when they are over
+//	          └────────┴────────┴───────────────► ledger
+//
+// The error is the context's, the sink's, or one of reading nothing at all; damage in the reel is in the ledger.
+func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error) {
+	tally := ledger.NewTally()
+	ground, err := survey(ctx, src, cfg, tally)
+	if err != nil {
+		return nil, err
+	}
+
+	out := &output{sink: sink, ground: ground}
+	out.fold = topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)
+	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
+	table := conn.NewTable(cfg.Conn, out, ground.processes, tally)
+	window := order.New(cfg.Order, table.Row)
+
+	var n uint64
+	for row, err := range src.Rows(format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO}}) {
+		if err != nil {
+			tally.Add(ledger.ReadError, 1, ledger.Where{Text: err.Error()})
+			continue
+		}
+		if n++; n%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		ground.saw(row)
+		if err := window.Push(row); err != nil {
+			return nil, err
+		}
+		if err := out.Err(); err != nil {
+			return nil, err
+		}
+	}
+	if err := window.Flush(); err != nil {
+		return nil, err
+	}
+	if err := table.Flush(); err != nil {
+		return nil, err
+	}
+	if err := out.Err(); err != nil {
+		return nil, err
+	}
+	tally.Add(ledger.LateRow, window.TooLate(), ledger.Where{})
+	tally.Add(ledger.WindowFull, window.Shortened(), ledger.Where{})
+
+	res := &Result{Summary: ground.summary(src, out)}
+	res.Nodes, res.Edges = out.fold.Result(table.Listener)
+	res.Ledger = tally.Entries()
+	return res, nil
+}
+
+// output is where the stages' results meet: it adds wall times, sums up, and feeds the sink. The exchange engine in it reads
+// the streams.
+type output struct {
+	*exchange.Engine
+	sink   Sink
+	ground *ground
+	fold   *topology.Fold
+	conn   facts.Connection
+
+	connections, exchanges, complete uint64
+	bytes                            [2]uint64
+}
+
+// Joined takes a connection whose other end became known.
+func (o *output) Joined(c, _ *conn.Conn) { o.fold.Joined(c) }
+
+// Gone takes a connection that is over.
+func (o *output) Gone(c *conn.Conn) error {
+	o.fold.Gone(c)
+	c.Facts(&o.conn)
+	o.conn.StartWall = o.ground.wall(c.Start)
+	o.connections++
+	o.bytes[conn.In] += c.Bytes[conn.In]
+	o.bytes[conn.Out] += c.Bytes[conn.Out]
+	return o.sink.Connection(&o.conn)
+}
+
+func (o *output) exchange(c *conn.Conn, x *facts.Exchange) error {
+	x.StartWall = o.ground.wall(x.Start)
+	o.fold.Exchange(c, x)
+	o.exchanges++
+	if x.Missing == 0 {
+		o.complete++
+	}
+	return o.sink.Exchange(x)
+}

@@ -1,0 +1,47 @@
+// Package analyze turns a reel into facts: connections, exchanges, nodes and edges, and a ledger of what is not known.
+//
+// It is a pure function of the reel's rows: no clock, no environment, no goroutine whose scheduling could change the result.
+// pipeline.go tells the journey; each stage is a package of its own.
+package analyze
+
+import (
+	"iter"
+
+	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/exchange"
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/order"
+	"github.com/ebpf-reel/reel/analyze/topology"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// Source is a reel, as *format.Reel has it. Rows may be asked for more than once; a row is valid until the next one.
+type Source interface {
+	Manifest() *format.Manifest
+	Problems() []format.Problem
+	Rows(format.RowsOptions) iter.Seq2[format.Row, error]
+}
+
+// Sink takes what leaves the analysis while it runs: what it is given is valid only during the call. Exchanges come as they
+// end, connections once they are over and can have no other end any more: after their exchanges. An error ends the analysis.
+type Sink interface {
+	Connection(*facts.Connection) error
+	Exchange(*facts.Exchange) error
+}
+
+// Config says what of each exchange is kept, and bounds the memory. The zero value keeps neither headers nor bodies.
+type Config struct {
+	Exchange  exchange.Config
+	Order     order.Limits
+	Conn      conn.Limits
+	Topology  topology.Limits
+	Processes int // programs that are named (256 Ki)
+}
+
+// Result is what is known at the end.
+type Result struct {
+	Summary facts.Summary
+	Nodes   []facts.Node
+	Edges   []facts.Edge
+	Ledger  []facts.LedgerEntry // most severe first
+}

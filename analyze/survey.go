@@ -1,0 +1,179 @@
+package analyze
+
+import (
+	"context"
+	"time"
+
+	"github.com/ebpf-reel/reel/analyze/clock"
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/process"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// ground is what the small tables say.
+type ground struct {
+	clocks    *clock.Timeline
+	processes *process.Table
+	ledger    *ledger.Tally
+	overhead  facts.Overhead
+	rows      [format.TableNote + 1]uint64
+
+	any         bool
+	first, last format.KTime // of all rows
+}
+
+// survey reads the small tables.
+func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*ground, error) {
+	g := &ground{ledger: tally, overhead: facts.Overhead{ProgramTime: -1}}
+	for _, p := range src.Problems() {
+		tally.AddBytes(ledger.Problem(p.Kind), max(1, uint64(max(p.Rows, 0))), uint64(max(p.Bytes, 0)),
+			ledger.Where{File: p.File, Offset: p.Offset, Text: p.Message})
+	}
+	clocks, processes := new(clock.Builder), process.NewBuilder(cfg.Processes)
+	rings := make(rings)
+	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote}
+	var n uint64
+	for row, err := range src.Rows(format.RowsOptions{Tables: tables}) {
+		if err != nil {
+			tally.Add(ledger.ReadError, 1, ledger.Where{Text: err.Error()})
+			continue
+		}
+		if n++; n%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		g.saw(row)
+		switch r := row.(type) {
+		case *format.Process:
+			processes.Add(r)
+		case *format.Clock:
+			clocks.Add(r)
+		case *format.Heartbeat:
+			g.heartbeat(r)
+		case *format.Ring:
+			rings.add(r)
+		case *format.Hook:
+			if !r.Attached {
+				tally.Add(ledger.HookRefused, 1, ledger.Where{At: r.Time, Text: r.Name + ": " + r.Error})
+			}
+		case *format.Note:
+			tally.Add(ledger.Note(r.Name), max(r.Count, 1), ledger.Where{At: r.Time, Text: note(r)})
+		}
+	}
+	g.clocks, g.processes = clocks.Timeline(), processes.Table()
+	g.losses(rings)
+	if n := processes.Folded(); n > 0 {
+		tally.Add(ledger.ProcessesFolded, n, ledger.Where{})
+	}
+	if !g.clocks.Known() {
+		tally.Add(ledger.ClockMissing, 1, ledger.Where{})
+	}
+	for _, s := range g.clocks.Steps() {
+		tally.Add(ledger.ClockStep, 1, ledger.Where{At: s.After, Text: "by " + s.By.String()})
+	}
+	return g, nil
+}
+
+func note(r *format.Note) string {
+	if ledger.Note(r.Name) == ledger.NoteUnknown {
+		return r.Name + ": " + r.Detail
+	}
+	return r.Detail
+}
+
+// rings keeps the last account of each ring.
+type rings map[uint16]format.Ring
+
+func (m rings) add(r *format.Ring) {
+	last := m[r.CPU]
+	last.CPU = r.CPU
+	last.Captured = max(last.Captured, r.Captured)
+	last.LostBytes = max(last.LostBytes, r.LostBytes)
+	if r.Lost > last.Lost {
+		if last.Lost == 0 || r.Time < last.Time {
+			last.Time = r.Time
+		}
+		last.Lost = r.Lost
+	}
+	m[r.CPU] = last
+}
+
+func (g *ground) heartbeat(r *format.Heartbeat) {
+	o := &g.overhead
+	o.RecorderCPU = max(o.RecorderCPU, r.RecorderCPU)
+	o.MaxRSS = max(o.MaxRSS, r.RSS)
+	o.Written = max(o.Written, r.JournalBytes, r.SealedBytes)
+	o.Events = max(o.Events, r.Events)
+	o.Lost = max(o.Lost, r.LostEvents)
+	o.ProgramTime = max(o.ProgramTime, r.ProgramTime)
+	if r.ShedLevel > 0 {
+		g.ledger.Add(ledger.Shed, 1, ledger.Where{At: r.Time})
+	}
+}
+
+// losses counts the records that found no room in a ring: by the rings' own accounts, or by the heartbeats' where they say more.
+func (g *ground) losses(m rings) {
+	var lost, bytes, captured uint64
+	first := format.KTime(0)
+	for _, r := range m {
+		lost += r.Lost
+		bytes += r.LostBytes
+		captured += r.Captured
+		if r.Lost > 0 && (first == 0 || r.Time < first) {
+			first = r.Time
+		}
+	}
+	if g.rows[format.TableHeartbeat] == 0 && len(m) == 0 {
+		g.ledger.Add(ledger.NoHeartbeat, 1, ledger.Where{})
+	}
+	g.overhead.Lost = max(g.overhead.Lost, lost)
+	g.overhead.Events = max(g.overhead.Events, captured)
+	if g.overhead.Lost > 0 {
+		g.ledger.AddBytes(ledger.RingLoss, g.overhead.Lost, bytes, ledger.Where{At: first})
+	}
+}
+
+// saw counts a row.
+func (g *ground) saw(row format.Row) {
+	if t := row.Table(); int(t) < len(g.rows) {
+		g.rows[t]++
+	}
+	at := row.At()
+	if !g.any {
+		g.first, g.last, g.any = at, at, true
+	}
+	g.first, g.last = min(g.first, at), max(g.last, at)
+}
+
+// far is how far from the nearest clock row a wall time is still called good.
+const far = 6 * time.Millisecond // of error: a minute at 100 ppm
+
+func (g *ground) wall(t format.KTime) facts.Wall {
+	w, bound, ok := g.clocks.Wall(t)
+	if !ok {
+		return 0
+	}
+	if bound > far {
+		g.ledger.Add(ledger.ClockFar, 1, ledger.Where{At: t})
+	}
+	return w
+}
+
+func (g *ground) summary(src Source, o *output) facts.Summary {
+	m := src.Manifest()
+	s := facts.Summary{
+		ReelID: m.UUID, Host: m.Capture.Host, Kernel: m.Capture.Kernel, Command: m.Capture.Command, Clean: m.Clean,
+		Connections: o.connections, Exchanges: o.exchanges, Complete: o.complete, Bytes: o.bytes,
+		Rows: make(map[string]uint64), LostEvents: g.overhead.Lost, Overhead: g.overhead,
+	}
+	for t := format.TableSocket; t <= format.TableNote; t++ {
+		if t != format.TablePayload {
+			s.Rows[t.String()] = g.rows[t]
+		}
+	}
+	if g.any {
+		s.Start, s.End = g.wall(g.first), g.wall(g.last)
+		s.Duration = max(g.last.Sub(g.first), 0)
+	}
+	return s
+}

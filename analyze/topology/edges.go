@@ -1,0 +1,156 @@
+package topology
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/DataDog/sketches-go/ddsketch"
+
+	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/process"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// Listener returns the program that listens on a port of a network namespace; nil unknown.
+type Listener func(netns uint64, port uint16) *process.Image
+
+// edge is an edge that is being summed up.
+type edge struct {
+	facts.Edge
+	roleBy    conn.RoleBy
+	durations [2]*ddsketch.DDSketch // of the client's side, of the server's
+}
+
+type edgeKey struct {
+	client, server string
+	port           uint16
+	protocol       string
+}
+
+// Result returns nodes and edges, sorted by their ids.
+func (f *Fold) Result(listens Listener) ([]facts.Node, []facts.Edge) {
+	nodes := make(map[string]*facts.Node)
+	edges := make(map[edgeKey]*edge)
+	for _, fl := range f.order {
+		self := f.processNode(nodes, fl.self)
+		other := f.otherNode(nodes, fl, listens)
+		k := edgeKey{client: self, server: other, port: fl.port, protocol: fl.proto.String()}
+		if fl.role == format.RoleServer {
+			k.client, k.server = other, self
+		}
+		e := edges[k]
+		if e == nil {
+			e = &edge{Edge: facts.Edge{Client: k.client, Server: k.server, Port: k.port, Protocol: k.protocol}}
+			edges[k] = e
+		}
+		e.add(fl)
+	}
+	outNodes := make([]facts.Node, 0, len(nodes))
+	for _, n := range nodes {
+		slices.Sort(n.PIDs)
+		n.PIDs = slices.Compact(n.PIDs)
+		outNodes = append(outNodes, *n)
+	}
+	slices.SortFunc(outNodes, func(a, b facts.Node) int { return cmp.Compare(a.ID, b.ID) })
+	outEdges := make([]facts.Edge, 0, len(edges))
+	for _, e := range edges {
+		outEdges = append(outEdges, e.finish())
+	}
+	slices.SortFunc(outEdges, func(a, b facts.Edge) int {
+		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Server, b.Server), cmp.Compare(a.Port, b.Port),
+			cmp.Compare(a.Protocol, b.Protocol))
+	})
+	return outNodes, outEdges
+}
+
+// maxPIDs bounds the processes that a node lists.
+const maxPIDs = 1024
+
+func (f *Fold) processNode(nodes map[string]*facts.Node, i *process.Image) string {
+	if i == nil {
+		const id = "process/unknown/"
+		if nodes[id] == nil {
+			nodes[id] = &facts.Node{ID: id, Kind: facts.NodeProcess, Name: "unknown", Group: f.host}
+		}
+		return id
+	}
+	id := i.NodeID()
+	n := nodes[id]
+	if n == nil {
+		n = &facts.Node{ID: id, Kind: facts.NodeProcess, Name: i.Name(), Group: f.host}
+		nodes[id] = n
+	}
+	if len(n.PIDs) < maxPIDs && i.PID != 0 && !slices.Contains(n.PIDs, i.PID) {
+		n.PIDs = append(n.PIDs, i.PID)
+	}
+	return id
+}
+
+func (f *Fold) otherNode(nodes map[string]*facts.Node, fl *flow, listens Listener) string {
+	if fl.other != nil {
+		return f.processNode(nodes, fl.other)
+	}
+	if fl.netns != 0 && fl.role == format.RoleClient {
+		if i := listens(fl.netns, fl.port); i != nil {
+			return f.processNode(nodes, i)
+		}
+	}
+	name := "others"
+	var addrs []string
+	if fl.remote.IsValid() {
+		name = fl.remote.String()
+		addrs = []string{name}
+	} else if fl.self != nil {
+		name = "unknown"
+	}
+	id := "remote/" + name
+	if nodes[id] == nil {
+		nodes[id] = &facts.Node{ID: id, Kind: facts.NodeRemote, Name: name, Addrs: addrs}
+	}
+	return id
+}
+
+// add sums a flow up on its side. The role that is not known counts as the client's.
+func (e *edge) add(fl *flow) {
+	side, i := &e.ClientSide, 0
+	if fl.role == format.RoleServer {
+		side, i = &e.ServerSide, 1
+	}
+	if *side == nil {
+		*side = new(facts.Side)
+	}
+	s, a := *side, &fl.side
+	s.Connections += a.Connections
+	s.Exchanges += a.Exchanges
+	s.Incomplete += a.Incomplete
+	s.Errors4xx += a.Errors4xx
+	s.Errors5xx += a.Errors5xx
+	s.BytesRead += a.BytesRead
+	s.BytesWrite += a.BytesWrite
+	s.LostBytes += a.LostBytes
+	s.Retrans += a.Retrans
+	s.DurationSum += a.DurationSum
+	s.DurationMax = max(s.DurationMax, a.DurationMax)
+	if fl.roleBy != conn.ByNothing && (e.roleBy == conn.ByNothing || fl.roleBy < e.roleBy) {
+		e.roleBy = fl.roleBy
+	}
+	switch {
+	case fl.durations == nil:
+	case e.durations[i] == nil:
+		e.durations[i] = fl.durations.Copy()
+	default:
+		// Merging fails for sketches of different accuracy only.
+		_ = e.durations[i].MergeWith(fl.durations)
+	}
+}
+
+func (e *edge) finish() facts.Edge {
+	for i, s := range [...]*facts.Side{e.ClientSide, e.ServerSide} {
+		if d := e.durations[i]; s != nil && d != nil {
+			s.P50, s.P90, s.P99 = quantile(d, 0.5, s.DurationMax), quantile(d, 0.9, s.DurationMax), quantile(d, 0.99, s.DurationMax)
+		}
+	}
+	e.RoleBy = e.roleBy.String()
+	return e.Edge
+}
