@@ -92,6 +92,12 @@ func Create(dir string, info CaptureInfo, cfg WriterConfig) (*Writer, error) {
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("format: %w", err)
 	}
+	if of := cfg.Of; of != nil {
+		m.UUID, m.Unsealed, m.Capture.Filter = cmp.Or(of.UUID, m.UUID), of.Unsealed, of.Capture.Filter
+		if err := m.check(); err != nil {
+			return nil, fmt.Errorf("the reel cannot be made again: %w", err)
+		}
+	}
 	if err := cfg.FS.Mkdir(dir); err != nil {
 		if isExist(err) {
 			return nil, &ExistsError{Dir: dir}
