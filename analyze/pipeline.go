@@ -37,7 +37,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	var n uint64
 	for row, err := range src.Rows(format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO}}) {
 		if err != nil {
-			tally.Add(ledger.ReadError, 1, ledger.Where{Text: err.Error()})
+			unread(tally, err)
 			continue
 		}
 		if n++; n%1024 == 0 && ctx.Err() != nil {

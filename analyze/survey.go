@@ -2,6 +2,7 @@ package analyze
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/ebpf-reel/reel/analyze/clock"
@@ -36,7 +37,7 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 	var n uint64
 	for row, err := range src.Rows(format.RowsOptions{Tables: tables}) {
 		if err != nil {
-			tally.Add(ledger.ReadError, 1, ledger.Where{Text: err.Error()})
+			unread(tally, err)
 			continue
 		}
 		if n++; n%1024 == 0 && ctx.Err() != nil {
@@ -72,6 +73,16 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 		tally.Add(ledger.ClockStep, 1, ledger.Where{At: s.After, Text: "by " + s.By.String()})
 	}
 	return g, nil
+}
+
+// unread counts rows that could not be read: all others follow.
+func unread(tally *ledger.Tally, err error) {
+	var c *format.CorruptError
+	if errors.As(err, &c) {
+		tally.Add(ledger.FileCorrupt, 1, ledger.Where{File: c.File, Offset: c.Offset, Text: c.Err.Error()})
+		return
+	}
+	tally.Add(ledger.ReadError, 1, ledger.Where{Text: err.Error()})
 }
 
 func note(r *format.Note) string {

@@ -1,0 +1,227 @@
+package analyze_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/ebpf-reel/reel/analyze"
+	"github.com/ebpf-reel/reel/analyze/exchange"
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/format"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected facts of the scenarios")
+
+// TestScenarios analyzes each testdata/*.txtar: member "reel" is the text form of a reel, member "facts" what must come out,
+// one JSON object a line, in the order in which it comes out.
+func TestScenarios(t *testing.T) {
+	files, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no scenarios: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+			archive, err := txtar.ParseFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(bytes.TrimSpace(archive.Comment)) == 0 {
+				t.Error("a scenario begins with a sentence that says what it is about")
+			}
+			var reel, want *txtar.File
+			for i := range archive.Files {
+				switch f := &archive.Files[i]; f.Name {
+				case "reel":
+					reel = f
+				case "facts":
+					want = f
+				}
+			}
+			if reel == nil {
+				t.Fatal("there is no member reel")
+			}
+			cfg := analyze.Config{Exchange: exchange.Config{Headers: true, Body: 64}}
+			r := run(t, parse(t, reel.Data), cfg)
+			check(t, r)
+			got := render(t, r)
+			if *update {
+				if want == nil {
+					archive.Files = append(archive.Files, txtar.File{Name: "facts"})
+					want = &archive.Files[len(archive.Files)-1]
+				}
+				want.Data = got
+				if err := os.WriteFile(file, txtar.Format(archive), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if want == nil {
+				t.Fatal("there is no member facts: go test ./analyze -update")
+			}
+			if d := cmp.Diff(strings.Split(string(want.Data), "\n"), strings.Split(string(got), "\n")); d != "" {
+				t.Errorf("facts differ (-want +got):\n%s", d)
+			}
+		})
+	}
+}
+
+// render writes the facts that a reader of a scenario checks.
+func render(t testing.TB, r *report) []byte {
+	var out bytes.Buffer
+	line := func(kind string, v any) {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%-10s %s\n", kind, b)
+	}
+	for i := range r.Exchanges {
+		line("exchange", exchangeLine(&r.Exchanges[i]))
+	}
+	for i := range r.Connections {
+		line("connection", connectionLine(&r.Connections[i]))
+	}
+	for _, n := range r.Result.Nodes {
+		line("node", map[string]any{"id": n.ID, "pids": n.PIDs})
+	}
+	for _, e := range r.Result.Edges {
+		line("edge", edgeLine(&e))
+	}
+	for _, l := range r.Result.Ledger {
+		line("ledger", ledgerLine{l.Name, l.Severity.String(), l.Count, l.Bytes, l.Example})
+	}
+	return out.Bytes()
+}
+
+type ledgerLine struct {
+	Name     string `json:"name"`
+	Severity string `json:"severity"`
+	Count    uint64 `json:"count"`
+	Bytes    uint64 `json:"bytes,omitempty"`
+	Example  string `json:"example,omitempty"`
+}
+
+func exchangeLine(x *facts.Exchange) any {
+	type message struct {
+		Head  uint64 `json:"head,omitempty"`
+		Body  uint64 `json:"body,omitempty"`
+		Wire  uint64 `json:"wire,omitempty"`
+		Calls uint32 `json:"calls,omitempty"`
+		Text  string `json:"text,omitempty"`
+	}
+	msg := func(m *facts.Message) *message {
+		if m.WireBytes == 0 {
+			return nil
+		}
+		return &message{m.HeadBytes, m.BodyBytes, m.WireBytes, m.Calls, string(m.Body)}
+	}
+	return struct {
+		ID        facts.ExchangeID `json:"id"`
+		Conn      facts.ConnID     `json:"conn"`
+		Index     uint32           `json:"index"`
+		Peer      facts.ExchangeID `json:"peer,omitempty"`
+		Role      string           `json:"role"`
+		PID       format.PID       `json:"pid"`
+		Method    string           `json:"method,omitempty"`
+		Target    string           `json:"target,omitempty"`
+		Host      string           `json:"host,omitempty"`
+		Status    int              `json:"status,omitempty"`
+		Interim   []int            `json:"interim,omitempty"`
+		Request   *message         `json:"request,omitempty"`
+		Response  *message         `json:"response,omitempty"`
+		Start     string           `json:"start"`
+		Duration  string           `json:"duration,omitempty"`
+		TTFB      string           `json:"ttfb,omitempty"`
+		Pairing   string           `json:"pairing"`
+		Missing   []string         `json:"missing,omitempty"`
+		Anomalies []string         `json:"anomalies,omitempty"`
+		Pipelined bool             `json:"pipelined,omitempty"`
+	}{
+		x.ID, x.Conn, x.Index, x.Peer, x.Role.String(), x.PID, x.Method, x.Target, x.Host, x.Status, x.Interim, msg(&x.Request),
+		msg(&x.Response), time.Duration(x.Start).String(), span(x.Duration), span(x.TTFB), x.Pairing.String(), missing(x.Missing),
+		x.Anomalies, x.Pipelined,
+	}
+}
+
+func connectionLine(c *facts.Connection) any {
+	return struct {
+		ID        facts.ConnID `json:"id"`
+		Peer      facts.ConnID `json:"peer,omitempty"`
+		PID       format.PID   `json:"pid"`
+		Process   string       `json:"process,omitempty"`
+		Role      string       `json:"role"`
+		RoleBy    string       `json:"role_by,omitempty"`
+		Local     string       `json:"local"`
+		Remote    string       `json:"remote"`
+		Protocol  string       `json:"protocol"`
+		Start     string       `json:"start"`
+		End       string       `json:"end"`
+		SawStart  bool         `json:"saw_start"`
+		SawEnd    bool         `json:"saw_end"`
+		Errno     uint16       `json:"errno,omitempty"`
+		Bytes     [2]uint64    `json:"bytes"`
+		Captured  [2]uint64    `json:"captured"`
+		Lost      [2]uint64    `json:"lost"`
+		Gaps      [2]uint32    `json:"gaps"`
+		Exchanges uint64       `json:"exchanges"`
+	}{
+		c.ID, c.Peer, c.PID, c.Process, c.Role.String(), c.RoleBy, c.Local.String(), c.Remote.String(), c.Protocol,
+		time.Duration(c.Start).String(), time.Duration(c.End).String(), c.SawStart, c.SawEnd, c.Errno, c.Bytes, c.Captured, c.Lost, c.Gaps, c.Exchanges,
+	}
+}
+
+func edgeLine(e *facts.Edge) any {
+	type side struct {
+		Connections uint64    `json:"connections"`
+		Exchanges   uint64    `json:"exchanges"`
+		Incomplete  uint64    `json:"incomplete,omitempty"`
+		Errors      [2]uint64 `json:"errors_4xx_5xx"`
+		Bytes       [2]uint64 `json:"bytes"`
+		Lost        uint64    `json:"lost,omitempty"`
+		P50         string    `json:"p50"`
+	}
+	s := func(f *facts.Side) *side {
+		if f == nil {
+			return nil
+		}
+		return &side{f.Connections, f.Exchanges, f.Incomplete, [2]uint64{f.Errors4xx, f.Errors5xx}, [2]uint64{f.BytesRead, f.BytesWrite},
+			f.LostBytes, f.P50.Round(10 * time.Microsecond).String()}
+	}
+	return struct {
+		Client   string `json:"client"`
+		Server   string `json:"server"`
+		Port     uint16 `json:"port"`
+		Protocol string `json:"protocol"`
+		RoleBy   string `json:"role_by,omitempty"`
+		Client2  *side  `json:"client_side,omitempty"`
+		Server2  *side  `json:"server_side,omitempty"`
+	}{e.Client, e.Server, e.Port, e.Protocol, e.RoleBy, s(e.ClientSide), s(e.ServerSide)}
+}
+
+func span(d time.Duration) string {
+	if d < 0 {
+		return ""
+	}
+	return d.String()
+}
+
+func missing(m facts.Completeness) []string {
+	var out []string
+	for i, name := range []string{"no_request", "no_response", "request_gap", "response_gap", "request_cut", "response_cut", "start_unknown",
+		"end_unknown", "malformed", "head_cut", "length_unknown"} {
+		if m&(1<<i) != 0 {
+			out = append(out, name)
+		}
+	}
+	return out
+}
