@@ -20,8 +20,8 @@ type WriterConfig struct {
 	FlushInterval time.Duration // what a crash may lose; 1 s
 	Filter        Filter        // masks what is sealed; NoFilter{} keeps all
 	FS            FS            // OS{}
-	// Of is the reel that this one is made of once more (from its text): its UUID, the filter that its rows went through
-	// and the way it ended are kept. nil for a recording.
+	// Of is the reel that this one is made of once more (from its text): the filter that its rows went through and the
+	// way it ended are kept. nil for a recording.
 	Of           *Manifest
 	MaxUnsealed  int64 // bytes of journal above which the sealer runs at normal priority; 4 SegmentBytes
 	ShedUnsealed int64 // bytes of journal above which WriterStats.Shed tells the recorder to record less; 16 SegmentBytes
@@ -93,10 +93,7 @@ func Create(dir string, info CaptureInfo, cfg WriterConfig) (*Writer, error) {
 		return nil, fmt.Errorf("format: %w", err)
 	}
 	if of := cfg.Of; of != nil {
-		m.UUID, m.Unsealed, m.Capture.Filter = cmp.Or(of.UUID, m.UUID), of.Unsealed, of.Capture.Filter
-		if err := m.check(); err != nil {
-			return nil, fmt.Errorf("the reel cannot be made again: %w", err)
-		}
+		m.Unsealed, m.Capture.Filter = of.Unsealed, of.Capture.Filter
 	}
 	if err := cfg.FS.Mkdir(dir); err != nil {
 		if isExist(err) {
