@@ -199,7 +199,7 @@ func plainTargets(rnd *rand.Rand, k int) string {
 	case 1:
 		return "/medium?k=" + fmt.Sprint(k)
 	case 2:
-		return "/204"
+		return "/204?k=" + fmt.Sprint(k)
 	default:
 		return "/small?k=" + fmt.Sprint(k)
 	}

@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,9 +19,8 @@ import (
 // nginx is one server of Debian's package, with its own prefix and its access log in JSON.
 type nginx struct {
 	*proc
-	dir    string
-	port   int // IPv4 and IPv6 loopback
-	accept int // accept(2)ed connections are logged with this port
+	dir  string
+	port int // on the IPv4 and the IPv6 loopback address
 }
 
 // logLine is one line of the access log: nginx's own account of one exchange.
@@ -121,6 +121,17 @@ func (n *nginx) workers() []int {
 		}
 	}
 	return pids
+}
+
+// reload makes the master fork new workers, and waits until the old ones are gone.
+func (n *nginx) reload(t *testing.T) {
+	t.Helper()
+	old := n.workers()
+	n.signal(t, syscall.SIGHUP)
+	waitFor(t, 20*time.Second, "nginx has new workers", func() bool {
+		now := n.workers()
+		return len(now) == len(old) && !slices.ContainsFunc(now, func(pid int) bool { return slices.Contains(old, pid) })
+	})
 }
 
 // quit lets the workers finish and returns the whole access log.
