@@ -346,4 +346,3 @@ func (s *journalStream) place() place {
 func (s *journalStream) warning() error { return nil }
 
 func (s *journalStream) stop() {}
-
