@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebpf-reel/reel/format"
+	"github.com/ebpf-reel/reel/format/text"
+)
+
+func newDumpCommand() *cobra.Command {
+	var output string
+	var tables []string
+	var force, keepSecrets bool
+	cmd := &cobra.Command{
+		Use:   "dump X.reel",
+		Short: "Write a reel as text, one line a row",
+		Long: `dump writes every row of a reel as text, in the order of time: what is in it, to read and to grep.
+reel assemble makes a reel of such a text again.`,
+		Example: `  reel dump checkout.reel | grep ' < .*"GET '
+  reel dump checkout.reel --table process,hook
+  reel dump checkout.reel -o checkout.txt`,
+		Args: oneArg("the reel to dump"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := tableIDs(tables)
+			if err != nil {
+				return err
+			}
+			reel, err := openReel(args[0], keepSecrets)
+			if err != nil {
+				return err
+			}
+			defer reel.Close()
+			warnProblems(cmd.ErrOrStderr(), reel.Problems())
+			return writeOutput(output, force, cmd.OutOrStdout(), func(w io.Writer) error {
+				return text.Write(w, reel.Manifest(), reel.Rows(format.RowsOptions{Tables: ids}))
+			})
+		},
+	}
+	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE` instead of standard output")
+	cmd.Flags().StringSliceVar(&tables, "table", nil, "only these `TABLES`: "+strings.Join(text.Tables(), ","))
+	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE if it exists")
+	secretsFlag(cmd, &keepSecrets)
+	return cmd
+}
+
+func tableIDs(names []string) ([]format.TableID, error) {
+	var ids []format.TableID
+	for _, name := range names {
+		id, ok := text.TableByName(name)
+		if !ok {
+			return nil, &usageError{fmt.Sprintf("there is no table %q: choose from %s", name, strings.Join(text.Tables(), ", "))}
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}

@@ -1,0 +1,148 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+// plain makes a string of a reel fit for a terminal: whoever made the reel must not move the reader's cursor.
+func plain(s string) string {
+	quoted := strconv.Quote(s)
+	if quoted == `"`+s+`"` {
+		return s
+	}
+	return quoted
+}
+
+func plainList(list []string) string {
+	words := make([]string, len(list))
+	for i, s := range list {
+		words[i] = plain(s)
+		if s == "" || strings.ContainsRune(s, ' ') {
+			words[i] = strconv.Quote(s)
+		}
+	}
+	return strings.Join(words, " ")
+}
+
+// size writes bytes with a binary unit: "12 B", "3.4 MiB".
+func size[N int64 | uint64](n N) string {
+	if n < 1024 {
+		return fmt.Sprintf("%d B", n)
+	}
+	f, units := float64(n)/1024, "KMGTPE"
+	i := 0
+	for ; f >= 1024; i++ {
+		f /= 1024
+	}
+	return fmt.Sprintf("%.1f %ciB", f, units[i])
+}
+
+// appendText writes the summary for people.
+func (info *reelInfo) appendText(b []byte) []byte {
+	line := func(label, format string, args ...any) {
+		b = append(b, strings.TrimRight(fmt.Sprintf("%-10s"+format, append([]any{label}, args...)...), " ")...)
+		b = append(b, '\n')
+	}
+	c := &info.Capture
+	line("reel", "%s, %s", plain(info.Path), map[bool]string{true: "ended cleanly", false: "not ended cleanly"}[info.Clean])
+	line("id", "%s, schema %d", plain(info.UUID), info.SchemaVersion)
+	line("host", "%s, Linux %s, %s, %s", known(c.Host), known(c.Kernel), known(c.Arch), count(c.CPUs, "CPU"))
+	line("tool", "%s", known(c.Tool))
+	line("command", "%s", plainList(c.Command))
+	line("targets", "%s", plainList(c.Targets))
+	line("recorded", "%s; snaplen %s, ports %s, payload %s, masking %s", plainList(c.On), snaplen(c.Snaplen), ports(c.Ports), known(c.Payload), known(c.Filter))
+	if info.Start == nil {
+		line("when", "unknown: the reel has no clock row")
+	} else {
+		line("when", "%s to %s", info.Start.Format(time.RFC3339Nano), info.End.Format(time.RFC3339Nano))
+	}
+	line("duration", "%s", info.Duration.Round(time.Millisecond))
+	line("segments", "%d, %s on disk", info.Segments, size(info.DiskBytes))
+	for _, t := range info.Tables {
+		line("", "%-10s %12d %s  %10s", t.Name, t.Rows, "rows", size(t.Bytes))
+	}
+	b = info.appendHooks(b)
+	l := &info.Loss
+	if l.Lost == 0 {
+		line("loss", "none of %s", count(l.Captured, "record"))
+	} else {
+		line("loss", "%s (%s) next to %d captured", count(l.Lost, "record"), size(l.LostBytes), l.Captured)
+		for _, cpu := range l.CPUs {
+			line("", "CPU %d lost %s", cpu.CPU, count(cpu.Lost, "record"))
+		}
+	}
+	if o := info.Overhead; o == nil {
+		line("overhead", "unknown: the reel has no heartbeat")
+	} else {
+		line("overhead", "recorder %s CPU%s, RSS up to %s, journal %s, sealed %s, programs %s, shed level up to %d",
+			o.RecorderCPU.Round(time.Millisecond), share(o.RecorderCPU, info.Duration), size(o.MaxRSS), size(o.Journal), size(o.Sealed), programs(o.ProgramTime), o.MaxShed)
+	}
+	for _, n := range info.Notes {
+		line("note", "%s (%d): %s", plain(n.Name), n.Count, plain(n.Detail))
+	}
+	for _, p := range info.Problems {
+		file := ""
+		if p.File != "" {
+			file = plain(p.File) + ": "
+		}
+		line("problem", "%s: %s%s", plain(string(p.Kind)), file, plain(p.Message))
+	}
+	return b
+}
+
+func (info *reelInfo) appendHooks(b []byte) []byte {
+	attached := 0
+	for _, h := range info.Hooks {
+		if h.Attached {
+			attached++
+		}
+	}
+	b = fmt.Appendf(b, "%-10s%d attached, %d refused\n", "hooks", attached, len(info.Hooks)-attached)
+	for _, h := range info.Hooks {
+		if !h.Attached {
+			b = fmt.Appendf(b, "%-10srefused %s: %s; not seen: %s\n", "", plain(h.Name), plain(h.Error), plain(h.Purpose))
+		}
+	}
+	return b
+}
+
+func known(s string) string {
+	if s == "" {
+		return "unknown"
+	}
+	return plain(s)
+}
+
+func snaplen(n uint32) string {
+	if n == format.FullSnaplen {
+		return "full"
+	}
+	return size(int64(n))
+}
+
+func ports(list []uint16) string {
+	if len(list) == 0 {
+		return "all"
+	}
+	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
+}
+
+// share is a CPU time as a part of one core.
+func share(cpu, of time.Duration) string {
+	if of <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%.1f %% of one core)", 100*float64(cpu)/float64(of))
+}
+
+func programs(d time.Duration) string {
+	if d < 0 {
+		return "n/a"
+	}
+	return d.Round(time.Millisecond).String()
+}

@@ -1,0 +1,8 @@
+// Package main turns command lines into captures, analyses and documents: the command reel.
+package main
+
+import "os"
+
+func main() {
+	os.Exit(int(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)))
+}
