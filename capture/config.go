@@ -1,0 +1,159 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"fmt"
+	"math/bits"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture/procfs"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// DefaultSnaplen is how many bytes of each message the kernel side copies unless told otherwise.
+const DefaultSnaplen = 4096
+
+// Config says what is recorded, how, and where to. Sizes and times that are 0 take the defaults of bpf.Options and
+// format.WriterConfig.
+type Config struct {
+	Dir string // the reel; must not exist
+
+	// What is recorded: these processes, all that are called so, and the command that is started for it; with all their
+	// descendants. At least one must be given.
+	PIDs    []format.PID
+	Comms   []string
+	Command []string
+	// Reexec is how this program is run again so that it calls ExecHeld with the arguments that follow: the command is
+	// held there until it is a target. Needed with Command.
+	Reexec []string
+
+	Duration time.Duration // 0: until the context is done, or nothing is left to record
+	Snaplen  uint32        // bytes of each message; bpf.SnapFull: all
+	Ports    []uint16      // local or remote; empty: all
+
+	Filter format.Filter // masks what is sealed
+	// For the manifest.
+	Payload     string   // the policy that Filter follows
+	Tool        string   // "reel 0.1.0"
+	CommandLine []string // of the recorder, masked
+
+	RingBytes     int // of each CPU
+	SegmentBytes  int64
+	SegmentTime   time.Duration
+	FlushInterval time.Duration
+
+	// OnReady is called once when everything is attached, before a Command runs; OnProgress each second. Both may be nil.
+	OnReady    func(Ready)
+	OnProgress func(Progress)
+}
+
+// Ready says what a capture that has begun records.
+type Ready struct {
+	Dir     string
+	Targets []Target // with their descendants, in order of their pids
+	Refused []Hook   // what could not be attached
+}
+
+// Target is a process that is recorded.
+type Target struct {
+	PID  format.PID
+	Comm string
+}
+
+// Hook is a kernel hook and how it went.
+type Hook struct {
+	Name    string
+	Purpose string // what is not seen without it
+	Err     error  // nil: attached
+}
+
+// Progress is the state of a capture now. Counters are totals.
+type Progress struct {
+	Elapsed time.Duration
+	Events  uint64
+	Lost    uint64
+	Bytes   int64 // of journal
+	Targets int
+}
+
+func (c *Config) check() error {
+	switch {
+	case len(c.PIDs) == 0 && len(c.Comms) == 0 && len(c.Command) == 0:
+		return &UsageError{"nothing to record: choose processes with -p PID, --comm NAME, or a command after --"}
+	case c.Dir == "":
+		return &UsageError{"the name of the reel is empty: give one with -w NAME.reel"}
+	case c.Filter == nil:
+		return &UsageError{"capture: Config.Filter is missing"}
+	case len(c.Command) > 0 && len(c.Reexec) == 0:
+		return &UsageError{"capture: Config.Reexec is missing"}
+	case c.Duration < 0:
+		return &UsageError{fmt.Sprintf("a capture of %v is not possible: the duration is positive, or 0 for no limit", c.Duration)}
+	case c.RingBytes != 0 && (c.RingBytes < os.Getpagesize() || c.RingBytes > 1<<30 || bits.OnesCount(uint(c.RingBytes)) != 1):
+		return &UsageError{fmt.Sprintf("rings of %d bytes are not possible: the size is a power of two from %d to %d", c.RingBytes, os.Getpagesize(), 1<<30)}
+	case c.SegmentBytes != 0 && (c.SegmentBytes < 64<<10 || c.SegmentBytes > 1<<30):
+		return &UsageError{fmt.Sprintf("segments of %d bytes are not possible: 64 KiB to 1 GiB are", c.SegmentBytes)}
+	case c.SegmentTime != 0 && c.SegmentTime < 100*time.Millisecond:
+		return &UsageError{fmt.Sprintf("segments of %v are not possible: 100ms is the least", c.SegmentTime)}
+	case c.FlushInterval != 0 && c.FlushInterval < 10*time.Millisecond:
+		return &UsageError{fmt.Sprintf("a flush each %v is not possible: 10ms is the least", c.FlushInterval)}
+	case slices.Contains(c.PIDs, 0):
+		return &UsageError{"0 is no process id: -p takes ids as ps shows them"}
+	case slices.Contains(c.Comms, ""):
+		return &UsageError{"--comm needs a name: ps -eo comm shows them"}
+	case slices.Contains(c.Ports, 0):
+		return &UsageError{"0 is no port: --port takes 1 to 65535"}
+	}
+	return nil
+}
+
+func (c *Config) bpfOptions(salt uint64) bpf.Options {
+	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.RingBytes, Ports: c.Ports, Salt: salt}
+}
+
+func (c *Config) writerConfig() format.WriterConfig {
+	return format.WriterConfig{SegmentBytes: c.SegmentBytes, SegmentTime: c.SegmentTime, FlushInterval: c.FlushInterval, Filter: c.Filter}
+}
+
+// targetNames says for the manifest how processes were chosen.
+func (c *Config) targetNames() []string {
+	var names []string
+	for _, pid := range c.PIDs {
+		names = append(names, fmt.Sprintf("pid %d", pid))
+	}
+	for _, comm := range c.Comms {
+		names = append(names, "comm "+comm)
+	}
+	if len(c.Command) > 0 {
+		names = append(names, "command "+filepath.Base(c.Command[0]))
+	}
+	return names
+}
+
+// DefaultDir is the name of a reel that was given none: what is recorded, and when.
+func DefaultDir(c *Config, now time.Time) string {
+	name := ""
+	switch {
+	case len(c.Command) > 0:
+		name = filepath.Base(c.Command[0])
+	case len(c.Comms) > 0:
+		name = c.Comms[0]
+	case len(c.PIDs) > 0:
+		name, _ = procfs.New().Comm(c.PIDs[0]) // one that does not exist is refused later
+	}
+	name = strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_.", r) {
+			return r
+		}
+		return '-'
+	}, name), "-.")
+	if name == "" {
+		name = "capture"
+	}
+	return name + now.Format("-20060102-150405") + ".reel"
+}

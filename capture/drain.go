@@ -1,0 +1,130 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"encoding/binary"
+	"sync/atomic"
+	"time"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+const (
+	// waitLimit is how late a record may be taken out of its ring when no wake-up mark was passed.
+	waitLimit = 50 * time.Millisecond
+	// flushEvery is how often what was taken is handed to the file: by then it outlasts the recorder's death.
+	flushEvery = 100 * time.Millisecond
+
+	kindOffset = 30 // of event_header.kind in event.h
+)
+
+// drainer moves records from the rings to the sink. It is the hot path: it looks at the kind of a record and at nothing else,
+// and allocates nothing but for records of processes, which are rare.
+type drainer struct {
+	kernel Kernel
+	sink   Sink
+	clock  Clock
+	shed   *shedder
+	procs  *describer
+
+	take    func(ev []byte) error // method value, made once
+	flushed format.KTime
+	unsaved bool // something was taken since
+
+	// Read by other goroutines. One add for each drain, not for each event.
+	events [format.EventProc + 1]atomic.Uint64 // by kind; 0: any other
+	exits  atomic.Uint64                       // processes that ended
+	counts [format.EventProc + 1]uint64        // of the drain that runs
+
+	exited chan struct{} // holds one token when a process has ended since it was read
+}
+
+func newDrainer(kernel Kernel, sink Sink, clock Clock, shed *shedder, procs *describer) *drainer {
+	d := &drainer{kernel: kernel, sink: sink, clock: clock, shed: shed, procs: procs, exited: make(chan struct{}, 1), flushed: clock.Now()}
+	d.take = d.takeEvent
+	return d
+}
+
+// run drains until stop is closed or something fails.
+func (d *drainer) run(stop <-chan struct{}) error {
+	for {
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		if err := d.kernel.Wait(waitLimit); err != nil {
+			return err
+		}
+		if _, err := d.turn(); err != nil {
+			return err
+		}
+	}
+}
+
+// turn takes what is in the rings now and returns how many records that were.
+func (d *drainer) turn() (int, error) {
+	n, err := d.kernel.Drain(d.take)
+	for kind, count := range d.counts {
+		if count > 0 {
+			d.events[kind].Add(count)
+			d.counts[kind] = 0
+		}
+	}
+	if err != nil {
+		return n, err
+	}
+	d.unsaved = d.unsaved || n > 0
+	if now := d.clock.Now(); d.unsaved && now.Sub(d.flushed) >= flushEvery {
+		d.flushed, d.unsaved = now, false
+		return n, d.sink.Flush()
+	}
+	return n, nil
+}
+
+func (d *drainer) takeEvent(ev []byte) error {
+	kind := format.EventKind(0)
+	if len(ev) >= kindOffset+2 {
+		kind = format.EventKind(binary.LittleEndian.Uint16(ev[kindOffset:]))
+	}
+	if kind > format.EventProc {
+		kind = 0
+	}
+	d.counts[kind]++
+	if kind == format.EventProc {
+		d.process(ev)
+	}
+	if d.shed.level.Load() > 0 {
+		if ev = d.shed.strip(kind, ev); ev == nil {
+			return nil
+		}
+	}
+	return d.sink.AppendEvent(ev)
+}
+
+// process notices programs that want a description, and processes that ended.
+func (d *drainer) process(ev []byte) {
+	var decoded format.Decoded
+	if format.DecodeEvent(ev, &decoded) != nil {
+		return // a reader says so
+	}
+	switch p := &decoded.Process; p.Op {
+	case format.ProcExec:
+		d.procs.want(p.PID, p.Start)
+	case format.ProcExit:
+		d.exits.Add(1)
+		select {
+		case d.exited <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// total returns how many records were taken so far.
+func (d *drainer) total() (n uint64) {
+	for kind := range d.events {
+		n += d.events[kind].Load()
+	}
+	return n
+}

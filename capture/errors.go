@@ -1,0 +1,42 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import "fmt"
+
+// UsageError means that a Config asks for what makes no sense.
+type UsageError struct{ Sentence string }
+
+func (e *UsageError) Error() string { return e.Sentence }
+
+// TargetError means that what was to be recorded is not there, or cannot be recorded.
+type TargetError struct {
+	Target string // "process 4711", "--comm nginx"
+	Why    string // "does not exist"
+	Do     string // what the user can do about it
+}
+
+func (e *TargetError) Error() string { return fmt.Sprintf("%s %s: %s", e.Target, e.Why, e.Do) }
+
+// RefusedError means that this machine, or this user on it, cannot record.
+type RefusedError struct {
+	Why string
+	Do  string // what the user can do about it
+	Err error  // of the kernel; may be nil
+}
+
+func (e *RefusedError) Error() string { return e.Why + ": " + e.Do }
+
+func (e *RefusedError) Unwrap() error { return e.Err }
+
+// BrokenError means that a capture ended because it could not go on. What it had recorded until then is in the reel.
+type BrokenError struct {
+	Dir string // the reel
+	Err error
+}
+
+func (e *BrokenError) Error() string {
+	return fmt.Sprintf("%v (the capture ended early; what was recorded until then is in %s)", e.Err, e.Dir)
+}
+
+func (e *BrokenError) Unwrap() error { return e.Err }

@@ -1,0 +1,136 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+// last records the state at the end, while everything still runs: what sockets moved until now is in the rings or was lost,
+// and their sequence numbers tell which.
+func (r *recording) last() error {
+	if err := r.snapshot(); err != nil {
+		return err
+	}
+	return r.heart.clocks()
+}
+
+// finish takes what is left in the rings, gives everything back to the kernel, and seals the reel. err is why the capture
+// ended early, nil if it did not.
+func (r *recording) finish(err error) (*Summary, error) {
+	if r.command != nil {
+		r.command.abandon()
+	}
+	if err != nil {
+		r.summary.Reason = ReasonBroken
+	}
+	r.notesAtEnd()
+	if err == nil {
+		err = r.heart.beat(true)
+	}
+	r.account()
+	closed := r.kernel.Close() // before sealing, which takes a while: the node is free of us
+	err = firstOf(err, closed, r.sink.Close())
+	return r.result(err)
+}
+
+// drainRest empties the rings. No hook records any more, but one may still be at it on another CPU.
+func (r *recording) drainRest() error {
+	for {
+		if err := r.kernel.Wait(0); err != nil {
+			return err
+		}
+		n, err := r.drain.turn()
+		if err != nil || n == 0 {
+			return err
+		}
+	}
+}
+
+// notesAtEnd says what the recording could not see, as far as it knows.
+func (r *recording) notesAtEnd() {
+	r.note(NoteStopped, 1, string(r.summary.Reason))
+	r.note(NoteTargetExited, r.drain.exits.Load(), "")
+	r.note(NoteProcessUndescribed, r.procs.missed.Load(), "")
+	r.note(NoteProcessHidden, r.procs.hidden.Load(), "")
+	r.note(NoteShed, r.shed.periods, "")
+	if r.exitUnseen() {
+		r.note(NoteExitUnseen, 1, "")
+	}
+	c, err := r.kernel.Counters()
+	if err != nil {
+		return
+	}
+	r.note(NoteMapFull, c.InflightFull, "calls that blocked: their rows have no duration")
+	r.note(NoteMapFull, c.SocketsFull, "sockets: their state changes are missing")
+	r.note(NoteMapFull, c.ListenersFull, "listening ports: connections there are seen from accept on")
+	r.note(NoteCompatCalls, c.Compat, "")
+	r.note(NoteErrorQueue, c.ErrQueue, "")
+}
+
+// append stores a row about the recording itself. An error is not lost: the sink returns it again at its close.
+func (r *recording) append(row format.Row) { _ = r.sink.AppendRow(row) }
+
+// account fills the summary while the kernel side can still be asked.
+func (r *recording) account() {
+	s := &r.summary
+	s.Duration = r.clock.Now().Sub(r.begun)
+	s.Events = map[format.EventKind]uint64{}
+	for kind := range r.drain.events {
+		if n := r.drain.events[kind].Load(); n > 0 {
+			s.Events[format.EventKind(kind)] = n
+		}
+	}
+	if loss, err := r.kernel.Loss(); err == nil {
+		for _, l := range loss {
+			s.Lost += l.Lost
+			s.LostBytes += l.LostBytes
+		}
+	}
+	s.Notes = r.noted
+}
+
+// result completes the summary after the reel was closed.
+func (r *recording) result(err error) (*Summary, error) {
+	s := &r.summary
+	s.Clean = err == nil
+	stats := r.sink.Stats()
+	s.JournalBytes, s.ReelBytes = stats.JournalBytes, stats.SealedBytes
+	var u unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &u) == nil {
+		s.MaxRSS = uint64(u.Maxrss) << 10 // getrusage(2): kilobytes
+	}
+	s.RecorderCPU, _ = ownCPU()
+	if r.command != nil {
+		status, ended := r.command.ended()
+		s.Command, s.CommandRuns = status, !ended
+	}
+	if err != nil && !r.ready {
+		// Nothing was recorded: the reel is ours, and holds nothing that anyone waits for.
+		return nil, firstOf(r.discard(), err)
+	}
+	if err != nil {
+		return s, &BrokenError{Dir: s.Dir, Err: err}
+	}
+	return s, nil
+}
+
+// discard removes the reel that this recording made.
+func (r *recording) discard() error {
+	if err := os.RemoveAll(r.cfg.Dir); err != nil {
+		return fmt.Errorf("remove the reel of a capture that did not begin: %w", err)
+	}
+	return nil
+}
+
+func (k Hook) String() string {
+	if k.Err == nil {
+		return k.Name + " attached"
+	}
+	return fmt.Sprintf("%s refused (%v): %s", k.Name, k.Err, k.Purpose)
+}

@@ -1,0 +1,72 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"iter"
+	"slices"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+// NoteName is a registered name of what the recorder says about a recording. The ledger of an analysis has a severity and a
+// remedy for each (analyze/ledger); a test of cmd/reel holds that none is missing there.
+type NoteName string
+
+// The notes.
+const (
+	NoteTargetExited       NoteName = "target_exited"
+	NoteTargetLate         NoteName = "target_late"
+	NoteSnapshotIncomplete NoteName = "snapshot_incomplete"
+	NoteProcessUndescribed NoteName = "process_undescribed"
+	NoteProcessHidden      NoteName = "process_hidden"
+	NoteMapFull            NoteName = "map_full"
+	NoteCompatCalls        NoteName = "compat_calls"
+	NoteErrorQueue         NoteName = "error_queue"
+	NoteShed               NoteName = "shed"
+	NoteExitUnseen         NoteName = "exit_unseen"
+	NoteStopped            NoteName = "stopped"
+)
+
+// notes has one sentence for each name: what the summary of a recording prints.
+var notes = map[NoteName]string{
+	NoteTargetExited:       "recorded processes ended during the capture",
+	NoteTargetLate:         "processes got the name of --comm after the capture had started: what they did before they were found, within about a second, is missing",
+	NoteSnapshotIncomplete: "sockets or processes that were there already could not all be listed",
+	NoteProcessUndescribed: "programs ended, or came too fast, before their path and cgroup could be read; name and arguments are there",
+	NoteProcessHidden:      "processes did not let us read their path or namespaces: CAP_SYS_PTRACE is missing",
+	NoteMapFull:            "a table of the probes was full: addresses, durations or state changes of some sockets and calls are missing",
+	NoteCompatCalls:        "socket calls by 32-bit programs were not recorded",
+	NoteErrorQueue:         "reads of a socket's error queue were not recorded: they move no bytes of the stream",
+	NoteShed:               "sealing could not keep up, so payload was left out for a time: use a smaller --snaplen, fewer targets, or a faster disk",
+	NoteExitUnseen:         "the end of processes cannot be seen by a hook on this kernel: it was looked for once a second",
+	NoteStopped:            "why the capture ended",
+}
+
+// Sentence returns what the note means.
+func (n NoteName) Sentence() string { return notes[n] }
+
+// NoteNames yields all registered names in alphabetical order.
+func NoteNames() iter.Seq[NoteName] {
+	names := make([]NoteName, 0, len(notes))
+	for n := range notes {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	return slices.Values(names)
+}
+
+// note appends a note to the reel and remembers it for the summary.
+func (r *recording) note(name NoteName, count uint64, detail string) {
+	if count == 0 {
+		return
+	}
+	r.append(&format.Note{Time: r.clock.Now(), Name: string(name), Count: count, Detail: detail})
+	for i := range r.noted {
+		if r.noted[i].Name == name {
+			r.noted[i].Count += count
+			return
+		}
+	}
+	r.noted = append(r.noted, Noted{Name: name, Count: count, Detail: detail})
+}

@@ -1,0 +1,88 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"time"
+
+	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture/procfs"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// These are the ways in which capture touches the world. The real ones are bpf.Objects, format.Writer, procfs.FS and
+// systemClock; fakes stand in for faults only (faults_test.go).
+
+// Kernel is the kernel side: *bpf.Objects. Drain, Wait and Close are never called at the same time.
+type Kernel interface {
+	Attach() []bpf.HookResult
+	AddTarget(pid uint32) error
+	RemoveTarget(pid uint32) error
+	Targets() ([]uint32, error)
+	Snapshot(fn func(ev []byte)) error
+	Wait(timeout time.Duration) error
+	Drain(fn func(ev []byte) error) (int, error)
+	Loss() ([]bpf.CPULoss, error)
+	Counters() (bpf.Counters, error)
+	ProgramTime() (time.Duration, bool)
+	Close() error
+}
+
+// Sink is where the recording goes: *format.Writer. Its methods may be called at the same time.
+type Sink interface {
+	AppendEvent(ev []byte) error
+	AppendRow(row format.Row) error
+	Flush() error
+	Stats() format.WriterStats
+	Close() error
+}
+
+// Clock is the time of the node.
+type Clock interface {
+	// Now is CLOCK_MONOTONIC, as in the events of the kernel.
+	Now() format.KTime
+	// Read reads all clocks as close together as it can.
+	Read() (format.Clock, error)
+	// Tick calls for something to be done at each interval, until stop.
+	Tick(interval time.Duration) (ticks <-chan time.Time, stop func())
+}
+
+// Proc is the process table of the node: procfs.FS.
+type Proc interface {
+	PIDs() ([]format.PID, error)
+	Stat(pid format.PID) (procfs.Stat, error)
+	Comm(pid format.PID) (string, error)
+	Leader(tid format.PID) (format.PID, error)
+	Describe(pid format.PID) (format.Process, error)
+	Namespace(pid format.PID, name string) (uint64, error)
+}
+
+// ports is the world that one recording runs in.
+type ports struct {
+	load   func(bpf.Options) (Kernel, error)
+	create func(dir string, info format.CaptureInfo, cfg format.WriterConfig) (Sink, error)
+	clock  Clock
+	proc   Proc
+}
+
+// realPorts is this machine.
+func realPorts() ports {
+	return ports{
+		load: func(o bpf.Options) (Kernel, error) {
+			objects, err := bpf.Load(o)
+			if err != nil {
+				return nil, err // not a Kernel that holds a nil *bpf.Objects
+			}
+			return objects, nil
+		},
+		create: func(dir string, info format.CaptureInfo, cfg format.WriterConfig) (Sink, error) {
+			w, err := format.Create(dir, info, cfg)
+			if err != nil {
+				return nil, err
+			}
+			return w, nil
+		},
+		clock: systemClock{},
+		proc:  procfs.New(),
+	}
+}

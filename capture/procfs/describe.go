@@ -1,0 +1,170 @@
+//go:build linux
+
+package procfs
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+// ArgsBytes is how much of a command line is kept: as much as the exec hook copies (bpf/include/process.h).
+const ArgsBytes = 4096
+
+// Describe says what there is to know of a process as a row of operation ProcSnapshot; its time and whether it is a target are
+// the caller's to fill in. Start is cut to a multiple of Tick. errors.Is(err, fs.ErrNotExist) means that the process is gone,
+// fs.ErrPermission that the row lacks what this user may not read.
+func (f FS) Describe(pid format.PID) (format.Process, error) {
+	s, err := f.Stat(pid)
+	if err != nil {
+		return format.Process{}, err
+	}
+	row := format.Process{
+		Op: format.ProcSnapshot, PID: s.PID, TID: format.TID(s.PID), PPID: s.PPID, Start: s.Start, Comm: s.Comm,
+	}
+	status, err := f.read(pid, "status")
+	if err != nil {
+		return row, err
+	}
+	row.UID = uint32(statusField(status, "Uid:"))
+
+	var hidden error
+	note := func(err error) {
+		if errors.Is(err, fs.ErrPermission) {
+			hidden = err
+		}
+	}
+	// A kernel thread and a process that has ended have no exe, no arguments, maybe no namespaces: that is no failure.
+	exe, err := os.Readlink(f.path(pid, "exe"))
+	note(err)
+	row.Exe = exe
+	row.Args, row.ArgsCut, err = f.args(pid)
+	note(err)
+	cgroup, err := f.read(pid, "cgroup")
+	note(err)
+	row.Cgroup = cgroupPath(cgroup)
+	row.CgroupID = cgroupID(cgroup)
+	for name, to := range map[string]*uint64{"pid": &row.PidNS, "mnt": &row.MntNS, "net": &row.NetNS} {
+		*to, err = f.Namespace(pid, name)
+		note(err)
+	}
+	return row, hidden
+}
+
+// Leader returns the process that the thread tid belongs to.
+func (f FS) Leader(tid format.PID) (format.PID, error) {
+	status, err := f.read(tid, "status")
+	return format.PID(statusField(status, "Tgid:")), err
+}
+
+// Namespace returns the inode number of one namespace of a process: "pid", "mnt", "net".
+func (f FS) Namespace(pid format.PID, name string) (uint64, error) {
+	link, err := os.Readlink(f.path(pid, "ns/"+name))
+	if err != nil {
+		return 0, gone(err)
+	}
+	// "net:[4026531840]"
+	_, number, _ := strings.Cut(strings.TrimSuffix(link, "]"), "[")
+	return strconv.ParseUint(number, 10, 64)
+}
+
+// args reads at most ArgsBytes of the command line; cut says that it is longer.
+func (f FS) args(pid format.PID) (args []string, cut bool, err error) {
+	file, err := os.Open(f.path(pid, "cmdline"))
+	if err != nil {
+		return nil, false, gone(err)
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, ArgsBytes+1))
+	if err != nil {
+		return nil, false, gone(err)
+	}
+	if len(data) > ArgsBytes {
+		data, cut = data[:ArgsBytes], true
+	}
+	return splitArgs(data), cut, nil
+}
+
+// splitArgs splits arguments that end with NUL. A process that has written over its arguments (setproctitle) may have
+// left out the last NUL, and filled up with more.
+func splitArgs(data []byte) []string {
+	data = bytes.TrimRight(data, "\x00")
+	if len(data) == 0 {
+		return nil
+	}
+	return strings.Split(string(data), "\x00")
+}
+
+// statusField reads the first number of a line of /proc/PID/status; 0 when it is not there.
+func statusField(status []byte, name string) uint64 {
+	for line := range bytes.Lines(status) {
+		if rest, ok := bytes.CutPrefix(line, []byte(name)); ok {
+			if fields := bytes.Fields(rest); len(fields) > 0 {
+				n, _ := strconv.ParseUint(string(fields[0]), 10, 64)
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// cgroupPath picks the path that names a process best out of /proc/PID/cgroup: that of the v2 hierarchy, unless it is the
+// root while a v1 hierarchy says more; among those the one of systemd.
+func cgroupPath(data []byte) string {
+	var unified, systemd, longest string
+	for line := range bytes.Lines(data) {
+		hierarchy, rest, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), ":")
+		controllers, path, _ := strings.Cut(rest, ":")
+		switch {
+		case hierarchy == "0" && controllers == "":
+			unified = path
+		case controllers == "name=systemd":
+			systemd = path
+		}
+		if len(path) > len(longest) {
+			longest = path
+		}
+	}
+	if len(unified) > 1 {
+		return unified
+	}
+	if len(systemd) > 1 {
+		return systemd
+	}
+	return cmp.Or(longest, unified)
+}
+
+// cgroupRoots are where the v2 hierarchy is mounted: alone, or beside v1.
+var cgroupRoots = []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}
+
+const cgroup2Magic = 0x63677270 // CGROUP2_SUPER_MAGIC of include/uapi/linux/magic.h
+
+// cgroupID is the number that the kernel side gives for the same cgroup: the inode of its directory in the v2 hierarchy.
+func cgroupID(data []byte) uint64 {
+	for line := range bytes.Lines(data) {
+		path, ok := strings.CutPrefix(strings.TrimSuffix(string(line), "\n"), "0::")
+		if !ok || strings.Contains(path, "/../") {
+			continue
+		}
+		for _, root := range cgroupRoots {
+			var mount syscall.Statfs_t
+			if syscall.Statfs(root, &mount) != nil || mount.Type != cgroup2Magic {
+				continue
+			}
+			var dir syscall.Stat_t
+			if syscall.Stat(filepath.Join(root, path), &dir) == nil {
+				return dir.Ino
+			}
+		}
+	}
+	return 0
+}

@@ -1,0 +1,396 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/ebpf-reel/reel/capture/procfs"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// Record records until ctx is done, the duration is over, or nothing is left to record, and seals the reel. What is refused
+// before the capture begins leaves nothing behind: *UsageError, *TargetError, *RefusedError, *format.ExistsError. A capture that
+// ends early returns a *BrokenError together with its summary.
+func Record(ctx context.Context, cfg Config) (*Summary, error) {
+	return record(ctx, cfg, realPorts())
+}
+
+func record(ctx context.Context, cfg Config, p ports) (*Summary, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	if err := preflight(p.proc); err != nil {
+		return nil, err
+	}
+	self := format.PID(os.Getpid())
+	chosen, err := choose(p.proc, &cfg, self)
+	if err != nil {
+		return nil, err
+	}
+	command := ""
+	if len(cfg.Command) > 0 {
+		if command, err = findCommand(cfg.Command); err != nil {
+			return nil, err
+		}
+	}
+	// Names are checked before the kernel is loaded with work for nothing; Create checks again.
+	if _, err := os.Lstat(cfg.Dir); err == nil {
+		return nil, &format.ExistsError{Dir: cfg.Dir}
+	}
+	r, err := open(&cfg, p, self)
+	if err != nil {
+		return nil, err
+	}
+	return r.run(ctx, chosen, command)
+}
+
+// recording is one capture.
+type recording struct {
+	cfg    *Config
+	kernel Kernel
+	sink   Sink
+	clock  Clock
+	proc   Proc
+	self   format.PID
+
+	targets *targets
+	watch   *commWatch
+	procs   *describer
+	drain   *drainer
+	shed    *shedder
+	heart   *heart
+	command *heldCommand // nil: none
+	ready   bool         // the capture has begun: from here on what happened is worth keeping
+
+	begun   format.KTime
+	summary Summary
+	noted   []Noted
+}
+
+// open loads and attaches the hooks and makes the reel. If that fails, nothing is left behind.
+func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
+	kernel, err := p.load(cfg.bpfOptions(newSalt()))
+	if err != nil {
+		return nil, explainLoad(err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, kernel.Close())
+		}
+	}()
+	hooks := kernel.Attach()
+	if err := requireHooks(hooks); err != nil {
+		return nil, err
+	}
+	loss, err := kernel.Loss()
+	if err != nil {
+		return nil, err
+	}
+	info, err := captureInfo(cfg, p.clock, len(loss))
+	if err != nil {
+		return nil, err
+	}
+	sink, err := p.create(cfg.Dir, info, cfg.writerConfig())
+	if err != nil {
+		return nil, err
+	}
+	r := &recording{cfg: cfg, kernel: kernel, sink: sink, clock: p.clock, proc: p.proc, self: self, shed: &shedder{}, begun: p.clock.Now()}
+	r.summary.Dir = cfg.Dir
+	r.targets = newTargets(kernel, p.proc, self)
+	r.watch = newCommWatch(p.proc, self, cfg.Comms)
+	r.procs = newDescriber(p.proc, p.clock, sink)
+	r.drain = newDrainer(kernel, sink, p.clock, r.shed, r.procs)
+	r.heart = newHeart(kernel, sink, p.clock, r.drain.total, r.shed)
+	for _, h := range hooks {
+		r.summary.Hooks = append(r.summary.Hooks, Hook{Name: h.Name, Purpose: h.Purpose, Err: h.Err})
+	}
+	return r, nil
+}
+
+// newSalt makes socket ids that do not tell kernel addresses. It is kept nowhere.
+func newSalt() uint64 {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails (crypto/rand)
+	return binary.LittleEndian.Uint64(b[:])
+}
+
+func captureInfo(cfg *Config, clock Clock, cpus int) (info format.CaptureInfo, err error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return info, err
+	}
+	boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return info, err
+	}
+	now, err := clock.Read()
+	if err != nil {
+		return info, err
+	}
+	return format.CaptureInfo{
+		Tool: cfg.Tool, Host: unix.ByteSliceToString(u.Nodename[:]), Kernel: unix.ByteSliceToString(u.Release[:]), Arch: runtime.GOARCH,
+		BootID: strings.TrimSpace(string(boot)), CPUs: cpus, Command: cfg.CommandLine, Targets: cfg.targetNames(), On: []string{"net"},
+		Snaplen: cfg.Snaplen, Ports: cfg.Ports, Payload: cfg.Payload, StartWall: now.Realtime,
+	}, nil
+}
+
+// run is the capture: begin, wait for its end, finish. The rings are drained all the time beside.
+func (r *recording) run(ctx context.Context, chosen []procfs.Stat, command string) (*Summary, error) {
+	stopDrain := make(chan struct{})
+	draining := start(func() error { return r.drain.run(stopDrain) })
+	describing := start(r.procs.run)
+
+	err := r.begin(chosen, command)
+	if err == nil {
+		r.summary.Reason, err = r.wait(ctx, draining, describing)
+	}
+	if err == nil {
+		err = r.last()
+	}
+	err = firstOf(err, r.targets.release())
+	close(stopDrain)
+	err = firstOf(err, draining.result())
+	if err == nil {
+		err = r.drainRest()
+	}
+	close(r.procs.queue)
+	err = firstOf(err, describing.result())
+	return r.finish(err)
+}
+
+// task is work in the background.
+type task struct {
+	done chan struct{}
+	err  error // once done is closed
+}
+
+func start(work func() error) *task {
+	t := &task{done: make(chan struct{})}
+	go func() {
+		t.err = work()
+		close(t.done)
+	}()
+	return t
+}
+
+// result waits for the task's end.
+func (t *task) result() error {
+	<-t.done
+	return t.err
+}
+
+// firstOf returns the first error that is one.
+func firstOf(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// begin makes targets of what was chosen and records what was there before.
+func (r *recording) begin(chosen []procfs.Stat, command string) error {
+	if err := r.heart.clocks(); err != nil {
+		return err
+	}
+	for _, h := range r.summary.Hooks {
+		row := format.Hook{Time: r.clock.Now(), Name: h.Name, Purpose: h.Purpose, Attached: h.Err == nil}
+		if h.Err != nil {
+			row.Error = h.Err.Error()
+		}
+		if err := r.sink.AppendRow(&row); err != nil {
+			return err
+		}
+	}
+	if command != "" {
+		var err error
+		if r.command, err = hold(r.cfg.Reexec, command, r.cfg.Command); err != nil {
+			return err
+		}
+		held, err := r.proc.Stat(r.command.pid())
+		if err != nil {
+			return err
+		}
+		chosen = append(chosen, held)
+	}
+	if err := r.adopt(chosen); err != nil {
+		return err
+	}
+	if err := r.snapshot(); err != nil {
+		return err
+	}
+	if err := r.heart.beat(true); err != nil {
+		return err
+	}
+	if err := r.sink.Flush(); err != nil {
+		return err
+	}
+	r.announce()
+	if r.command != nil {
+		if err := r.command.release(); err != nil {
+			return err
+		}
+	}
+	r.ready = true
+	return nil
+}
+
+func (r *recording) adopt(chosen []procfs.Stat) error {
+	adopted, complete, err := r.targets.adopt(chosen)
+	if err != nil {
+		return err
+	}
+	if !complete {
+		r.note(NoteSnapshotIncomplete, 1, "processes: targets forked faster than they could be listed")
+	}
+	if len(adopted) == 0 {
+		return &TargetError{"what was to be recorded", "ended while the capture began", "choose processes that run longer, or start a command with the capture: reel capture -- CMD"}
+	}
+	r.summary.Targets = len(adopted)
+	return nil
+}
+
+func (r *recording) announce() {
+	if r.cfg.OnReady == nil {
+		return
+	}
+	ready := Ready{Dir: r.cfg.Dir}
+	pids, _ := r.kernel.Targets()
+	for _, pid := range pids {
+		comm, _ := r.proc.Comm(format.PID(pid))
+		ready.Targets = append(ready.Targets, Target{PID: format.PID(pid), Comm: comm})
+	}
+	for _, h := range r.summary.Hooks {
+		if h.Err != nil {
+			ready.Refused = append(ready.Refused, h)
+		}
+	}
+	r.cfg.OnReady(ready)
+}
+
+// wait returns when the capture is to end.
+func (r *recording) wait(ctx context.Context, draining, describing *task) (Reason, error) {
+	ticks, stop := r.clock.Tick(beatInterval)
+	defer stop()
+	var over <-chan time.Time
+	if r.cfg.Duration > 0 {
+		timer := time.NewTimer(r.cfg.Duration)
+		defer timer.Stop()
+		over = timer.C
+	}
+	var commandEnded <-chan struct{}
+	if r.command != nil {
+		commandEnded = r.command.done
+	}
+	for {
+		select {
+		case <-draining.done:
+			return ReasonBroken, draining.err
+		case <-describing.done:
+			return ReasonBroken, describing.err
+		case <-ctx.Done():
+			return ReasonStopped, nil
+		case <-over:
+			return ReasonDuration, nil
+		case <-ticks:
+			if err := r.tick(); err != nil {
+				return ReasonBroken, err
+			}
+		case <-r.drain.exited:
+		case <-commandEnded:
+			commandEnded = nil
+		}
+		if reason, err := r.nothingLeft(); reason != "" || err != nil {
+			return reason, err
+		}
+	}
+}
+
+// nothingLeft says why there is nothing left to record; "" while there is.
+func (r *recording) nothingLeft() (Reason, error) {
+	if r.command != nil {
+		_, ended := r.command.ended()
+		if !ended {
+			return "", nil
+		}
+		if len(r.cfg.PIDs)+len(r.cfg.Comms) > 0 {
+			return ReasonCommand, nil
+		}
+	} else if len(r.cfg.Comms) > 0 {
+		return "", nil // one may come
+	}
+	pids, err := r.kernel.Targets()
+	if err != nil || len(pids) > 0 {
+		return "", err
+	}
+	if r.command != nil {
+		return ReasonCommand, nil
+	}
+	return ReasonTargets, nil
+}
+
+// tick is what is done each second.
+func (r *recording) tick() error {
+	if r.exitUnseen() {
+		if err := r.targets.sweep(); err != nil {
+			return err
+		}
+	}
+	if err := r.adoptLate(); err != nil {
+		return err
+	}
+	if err := r.heart.beat(false); err != nil {
+		return err
+	}
+	if r.cfg.OnProgress != nil {
+		beat := &r.heart.last
+		r.cfg.OnProgress(Progress{
+			Elapsed: beat.Time.Sub(r.begun), Events: beat.Events, Lost: beat.LostEvents, Bytes: int64(beat.JournalBytes), Targets: int(beat.Targets),
+		})
+	}
+	return nil
+}
+
+func (r *recording) exitUnseen() bool {
+	for _, h := range r.summary.Hooks {
+		if h.Err != nil && strings.HasSuffix(h.Name, "sched_process_exit") {
+			return true
+		}
+	}
+	return false
+}
+
+// adoptLate makes targets of processes that got a wanted name after the capture had begun.
+func (r *recording) adoptLate() error {
+	known, err := r.kernel.Targets()
+	if err != nil {
+		return err
+	}
+	found, err := r.watch.look(known)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	adopted, _, err := r.targets.adopt(found)
+	if err != nil {
+		return err
+	}
+	for _, s := range adopted {
+		if _, err := r.describe(s.PID, true); err != nil {
+			return err
+		}
+		r.note(NoteTargetLate, 1, fmt.Sprintf("process %d (%s)", s.PID, s.Comm))
+	}
+	return nil
+}

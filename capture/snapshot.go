@@ -1,0 +1,79 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+
+	"github.com/ebpf-reel/reel/format"
+)
+
+// snapshot records what is there now: the targets and their parents, and the targets' sockets with their sequence numbers, so
+// that analysis knows who a connection that was open already belongs to, and what was lost at its end.
+func (r *recording) snapshot() error {
+	pids, err := r.kernel.Targets()
+	if err != nil {
+		return err
+	}
+	if err := r.snapshotProcesses(pids); err != nil {
+		return err
+	}
+	return r.snapshotSockets()
+}
+
+func (r *recording) snapshotProcesses(pids []uint32) error {
+	parents := map[format.PID]bool{}
+	for _, pid := range pids {
+		if r.command != nil && !r.ready && format.PID(pid) == r.command.pid() {
+			continue // not the command yet: its exec says who it is
+		}
+		row, err := r.describe(format.PID(pid), true)
+		if err != nil {
+			return err
+		}
+		if row != nil && row.PPID > 1 && row.PPID != r.self && !slices.Contains(pids, uint32(row.PPID)) {
+			parents[row.PPID] = true
+		}
+	}
+	for pid := range parents {
+		if _, err := r.describe(pid, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// describe appends the row of a process; nil when it is gone.
+func (r *recording) describe(pid format.PID, target bool) (*format.Process, error) {
+	row, err := r.proc.Describe(pid)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		r.procs.hidden.Add(1)
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil // its exit is recorded, if it was a target
+	case err != nil:
+		return nil, err
+	}
+	row.Time = r.clock.Now()
+	row.Target = target
+	return &row, r.procs.append(&row)
+}
+
+func (r *recording) snapshotSockets() error {
+	var failed error
+	err := r.kernel.Snapshot(func(ev []byte) {
+		if failed == nil {
+			failed = r.sink.AppendEvent(ev)
+		}
+	})
+	if failed != nil {
+		return failed
+	}
+	if err != nil {
+		r.note(NoteSnapshotIncomplete, 1, fmt.Sprintf("sockets: %v", err))
+	}
+	return nil
+}
