@@ -101,7 +101,3 @@ func assemble(in io.Reader, name, dir string) error {
 	}
 	return w.Close()
 }
-
-
-// Fresh returns the same.
-func (f recordedFilter) Fresh() format.Filter { return f }

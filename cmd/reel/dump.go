@@ -34,10 +34,11 @@ reel assemble makes a reel of such a text again.`,
 				return err
 			}
 			defer reel.Close()
-			warnProblems(cmd.ErrOrStderr(), reel.Problems())
-			return writeOutput(output, force, cmd.OutOrStdout(), func(w io.Writer) error {
+			err = writeOutput(output, force, cmd.OutOrStdout(), func(w io.Writer) error {
 				return text.Write(w, reel.Manifest(), reel.Rows(format.RowsOptions{Tables: ids}))
 			})
+			warnProblems(cmd.ErrOrStderr(), reel.Problems()) // reading may have found more of them
+			return err
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `FILE` instead of standard output")

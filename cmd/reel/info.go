@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -127,6 +128,9 @@ func collectInfo(path string, reel *format.Reel) (*reelInfo, error) {
 		opts.Tables = nil // only reading tells what the tail holds
 	}
 	for row, err := range reel.Rows(opts) {
+		if errors.Is(err, format.ErrCorrupt) {
+			continue // reel.Problems tells it, and the rest is there
+		}
 		if err != nil {
 			return nil, err
 		}

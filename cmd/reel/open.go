@@ -45,6 +45,6 @@ func keepsSecrets(version string) bool {
 // warnProblems says what is wrong with a reel that can be read all the same.
 func warnProblems(w io.Writer, problems []format.Problem) {
 	for _, p := range problems {
-		fmt.Fprintln(w, "reel: warning:", oneLine(p.String()))
+		fmt.Fprintln(w, "reel: warning:", sentence(p.String()))
 	}
 }

@@ -19,13 +19,13 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) exitCode {
 	root.SetErr(stderr)
 	err := root.Execute()
 	if err != nil {
-		fmt.Fprintln(stderr, "reel:", oneLine(err.Error()))
+		fmt.Fprintln(stderr, "reel:", sentence(err.Error()))
 	}
 	return codeOf(err)
 }
 
-// oneLine makes a message one line that a terminal prints as it is: names in it may come from a hostile reel.
-func oneLine(s string) string {
+// sentence makes a message one line that a terminal prints as it is: names in it may come from a hostile reel.
+func sentence(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !strconv.IsPrint(r) {
 			return '?'
@@ -46,11 +46,13 @@ Analysis and reports need neither privileges nor the machine that was recorded.`
 		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.SuggestionsMinimumDistance = 2 // edits
 	root.SetVersionTemplate("reel {{.Version}}\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{fmt.Sprintf("%v: see %s --help", err, cmd.CommandPath())}
 	})
 	root.AddCommand(
+		newCaptureCommand(),
 		newDumpCommand(),
 		newAssembleCommand(),
 		newVerifyCommand(),
