@@ -54,12 +54,14 @@ func exitCodeCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// flip FILE inverts a byte in the middle of a file.
+// flip FILE OFFSET inverts a byte of a file.
 func flipCommand(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.MkAbs(oneMatch(ts, args[0]))
 	data, err := os.ReadFile(path)
 	ts.Check(err)
-	data[len(data)/2] ^= 0xff
+	offset, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	data[offset] ^= 0xff
 	ts.Check(os.WriteFile(path, data, 0o600))
 }
 
