@@ -1,0 +1,185 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebpf-reel/reel/analyze/mask"
+	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// captureFlags is the command line of reel capture.
+type captureFlags struct {
+	pids          []uint
+	comms         []string
+	duration      time.Duration
+	output        string
+	snaplen       snaplenValue
+	ports         []uint
+	payload       string
+	keepSecrets   bool
+	only          []string
+	ringBytes     sizeValue
+	segmentBytes  sizeValue
+	segmentTime   time.Duration
+	flushInterval time.Duration
+}
+
+func newCaptureCommand() *cobra.Command {
+	f := captureFlags{snaplen: capture.DefaultSnaplen}
+	cmd := &cobra.Command{
+		Use:   "capture {-p PID | --comm NAME | -- CMD ARGS} [-w X.reel]",
+		Short: "Record what processes do on the network",
+		Long: `capture records the socket calls of chosen processes and of all their descendants, with the first bytes of each message,
+into a reel. It ends after --duration, at the first Ctrl-C, or when nothing is left to record; a second Ctrl-C ends it at
+once. It needs root, or CAP_BPF and CAP_PERFMON.`,
+		Example: `  reel capture --comm nginx -d 60s -w checkout.reel
+  reel capture -p 4711,4712 --port 8080
+  reel capture -w test.reel -- go test ./...`,
+		Args: cobra.ArbitraryArgs, // config says what is wrong with them
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := f.config(cmd, args)
+			if err != nil {
+				return err
+			}
+			return runCapture(cmd.ErrOrStderr(), cfg)
+		},
+	}
+	flags := cmd.Flags()
+	flags.UintSliceVarP(&f.pids, "pid", "p", nil, "record these processes: `PID[,PID]`")
+	flags.StringArrayVar(&f.comms, "comm", nil, "record the processes called `NAME`, those that are started meanwhile too (may be repeated)")
+	flags.DurationVarP(&f.duration, "duration", "d", 0, "end after this time, as 60s or 5m; 0: at Ctrl-C, or when nothing is left to record")
+	flags.StringVarP(&f.output, "write", "w", "", "write the reel to `DIR` (default: the name of what is recorded, and the time)")
+	flags.VarP(&f.snaplen, "snaplen", "s", "copy at most this many `BYTES` of each message, or full")
+	flags.UintSliceVar(&f.ports, "port", nil, "record only sockets with one of these local or remote ports: `N[,N]`")
+	flags.StringVar(&f.payload, "payload", "snap", "what the reel keeps of the bytes: none, heads (of HTTP), snap (what --snaplen copied), full (every byte)")
+	flags.BoolVar(&f.keepSecrets, "keep-secrets", false, "keep credentials instead of masking them")
+	flags.StringSliceVar(&f.only, "only", nil, "record only these `PARTS`: net is what there is")
+	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
+	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 64MiB)")
+	flags.DurationVar(&f.segmentTime, "segment-time", 0, "seal a segment after this time at the latest (default 10s)")
+	flags.DurationVar(&f.flushInterval, "flush-interval", 0, "what a crash of the machine may lose (default 1s)")
+	return cmd
+}
+
+// config checks the command line as a whole.
+func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config, error) {
+	cfg := capture.Config{
+		Dir: f.output, Comms: f.comms, Duration: f.duration, Snaplen: uint32(f.snaplen), Payload: f.payload,
+		Tool: "reel " + toolVersion(), CommandLine: mask.Args(slices.Clone(os.Args)),
+		RingBytes: int(f.ringBytes), SegmentBytes: int64(f.segmentBytes), SegmentTime: f.segmentTime, FlushInterval: f.flushInterval,
+	}
+	dash := cmd.ArgsLenAtDash()
+	if dash < 0 {
+		dash = len(args)
+	}
+	if dash > 0 {
+		return cfg, &usageError{fmt.Sprintf("%q is not an option: a command to record stands after --, as in reel capture -- %s", args[0], strings.Join(args[:dash], " "))}
+	}
+	if cmd.ArgsLenAtDash() == 0 {
+		if len(args) == 0 {
+			return cfg, &usageError{"there is no command after --: reel capture -- CMD ARGS"}
+		}
+		cfg.Command, cfg.Reexec = args, []string{os.Args[0], heldWord}
+	}
+	for _, part := range f.only {
+		if part != "net" {
+			return cfg, &usageError{fmt.Sprintf("--only %s is not possible: this version records net (socket calls and their bytes)", part)}
+		}
+	}
+	for _, pid := range f.pids {
+		if pid > 1<<22 { // PID_MAX_LIMIT of include/linux/threads.h
+			return cfg, &usageError{fmt.Sprintf("%d is no process id: the largest is %d", pid, 1<<22)}
+		}
+		cfg.PIDs = append(cfg.PIDs, format.PID(pid))
+	}
+	for _, port := range f.ports {
+		if port < 1 || port > 65535 {
+			return cfg, &usageError{fmt.Sprintf("%d is no port: --port takes 1 to 65535", port)}
+		}
+		cfg.Ports = append(cfg.Ports, uint16(port))
+	}
+	if err := f.payloadConfig(&cfg, cmd.Flags().Changed("snaplen")); err != nil {
+		return cfg, err
+	}
+	if cfg.Dir == "" {
+		if cmd.Flags().Changed("write") {
+			return cfg, &usageError{"-w needs a name: -w checkout.reel"}
+		}
+		cfg.Dir = capture.DefaultDir(&cfg, time.Now())
+	}
+	return cfg, nil
+}
+
+// payloadConfig fits what the kernel copies to what the reel keeps.
+func (f *captureFlags) payloadConfig(cfg *capture.Config, snaplenGiven bool) error {
+	policy, err := mask.ParsePolicy(f.payload)
+	if err != nil {
+		return &usageError{err.Error()}
+	}
+	switch {
+	case policy == mask.Full && !snaplenGiven:
+		cfg.Snaplen = bpf.SnapFull
+	case policy == mask.Full && cfg.Snaplen != bpf.SnapFull:
+		return &usageError{"--payload full keeps every byte, --snaplen copies only some: leave one out"}
+	case policy == mask.None && snaplenGiven && cfg.Snaplen != 0:
+		return &usageError{"--payload none keeps no byte that --snaplen copies: leave one out"}
+	case policy == mask.None:
+		cfg.Snaplen = 0
+	}
+	cfg.Filter = mask.New(mask.Options{KeepSecrets: f.keepSecrets, Payload: policy})
+	return nil
+}
+
+// heldWord as the first argument makes this program wait until it may become the command that is recorded.
+const heldWord = "exec-held"
+
+// execHeld runs the other side of capture.Config.Reexec.
+func execHeld(args []string) (code int, held bool) {
+	if len(args) == 0 || args[0] != heldWord {
+		return 0, false
+	}
+	return capture.ExecHeld(args[1:]), true
+}
+
+// captureError gives an error of capture its exit code.
+func captureError(err error) error {
+	var usage *capture.UsageError
+	var target *capture.TargetError
+	var refused *capture.RefusedError
+	var broken *capture.BrokenError
+	switch {
+	case errors.As(err, &usage), errors.As(err, &target):
+		return withCode(exitInput, err)
+	case errors.As(err, &refused), errors.As(err, &broken):
+		return withCode(exitEnvironment, err)
+	}
+	return err
+}
+
+// commandError says how the command ended, and hands its exit code on as shells do; nil when it was 0.
+func commandError(name string, s *capture.Summary) error {
+	switch {
+	case s.CommandRuns:
+		return nil
+	case s.Command.Signaled():
+		return withCode(exitCode(128+s.Command.Signal()), fmt.Errorf("the command %s was ended by signal %d (%v)", name, s.Command.Signal(), s.Command.Signal()))
+	case s.Command.ExitStatus() != 0:
+		return withCode(exitCode(s.Command.ExitStatus()), fmt.Errorf("the command %s ended with exit code %d", name, s.Command.ExitStatus()))
+	}
+	return nil
+}
+
+// endSignals end a capture: Ctrl-C, a manager of services, a terminal that goes away.
+var endSignals = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP}

@@ -1,0 +1,23 @@
+//go:build !linux || !(amd64 || arm64)
+
+package main
+
+import (
+	"errors"
+
+	"github.com/spf13/cobra"
+)
+
+// newCaptureCommand is here to say where one can record.
+func newCaptureCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "capture",
+		Short:              "Record what processes do on the network (on Linux)",
+		DisableFlagParsing: true,
+		RunE: func(*cobra.Command, []string) error {
+			return withCode(exitEnvironment, errors.New("recording needs Linux on amd64 or arm64: record there, copy the reel, and analyze it here"))
+		},
+	}
+}
+
+func execHeld([]string) (code int, held bool) { return 0, false }

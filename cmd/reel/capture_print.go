@@ -1,0 +1,182 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/term"
+
+	"github.com/ebpf-reel/reel/capture"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// capturePrinter tells the user how a capture goes: on a terminal by a line that is written over, else by its beginning and end.
+type capturePrinter struct {
+	mu    sync.Mutex
+	w     io.Writer
+	live  bool // a progress line is wanted
+	shown bool // and stands on the screen
+	last  capture.Progress
+}
+
+// newCapturePrinter prints to w. With a command, whose output shares the terminal, there is no progress line.
+func newCapturePrinter(w io.Writer, command bool) *capturePrinter {
+	f, ok := w.(*os.File)
+	return &capturePrinter{w: w, live: ok && !command && term.IsTerminal(int(f.Fd()))}
+}
+
+const clearLine = "\r\x1b[K"
+
+func (p *capturePrinter) say(sentence string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line("reel: " + sentence)
+}
+
+func (p *capturePrinter) line(s string) {
+	if p.shown {
+		fmt.Fprint(p.w, clearLine)
+		p.shown = false
+	}
+	fmt.Fprintln(p.w, s)
+}
+
+// shownTargets bounds how many processes the first line names.
+const shownTargets = 8
+
+func (p *capturePrinter) ready(r capture.Ready) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, h := range r.Refused {
+		p.line(fmt.Sprintf("reel: warning: the hook %s is refused, so this is not seen: %s (%s)", h.Name, h.Purpose, sentence(h.Err.Error())))
+	}
+	var names []string
+	for _, t := range r.Targets[:min(len(r.Targets), shownTargets)] {
+		names = append(names, fmt.Sprintf("%s %d", sentence(t.Comm), t.PID))
+	}
+	if more := len(r.Targets) - shownTargets; more > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	p.line(fmt.Sprintf("reel: recording %s (%s) into %s; Ctrl-C ends it", plural(len(r.Targets), "process", "processes"), strings.Join(names, ", "), r.Dir))
+}
+
+func (p *capturePrinter) progress(now capture.Progress) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	elapsed := now.Elapsed - p.last.Elapsed
+	rate := float64(now.Events-p.last.Events) / max(elapsed.Seconds(), 1e-3)
+	p.last = now
+	if !p.live {
+		return
+	}
+	fmt.Fprintf(p.w, "%s%6s  %s records/s  %s  %s lost", clearLine, now.Elapsed.Round(time.Second), thousands(uint64(rate)), bytesText(now.Bytes), thousands(now.Lost))
+	p.shown = true
+}
+
+func (p *capturePrinter) summary(s *capture.Summary) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line(fmt.Sprintf("reel: captured %s records in %s, lost %s (%s)", thousands(s.Total()), s.Duration.Round(10*time.Millisecond), lostText(s), s.Reason))
+	p.line("  records    " + kindsText(s.Events))
+	var refused []string
+	for _, h := range s.Hooks {
+		if h.Err != nil {
+			refused = append(refused, fmt.Sprintf("  refused    %s: %s (%s)", h.Name, h.Purpose, sentence(h.Err.Error())))
+		}
+	}
+	p.line(fmt.Sprintf("  hooks      %d of %d attached", len(s.Hooks)-len(refused), len(s.Hooks)))
+	for _, line := range refused {
+		p.line(line)
+	}
+	for _, n := range s.Notes {
+		if n.Name != capture.NoteStopped {
+			p.line(fmt.Sprintf("  note       %s × %s%s", thousands(n.Count), n.Name.Sentence(), detail(n.Detail)))
+		}
+	}
+	share := 100 * s.RecorderCPU.Seconds() / max(s.Duration.Seconds(), 1e-3)
+	p.line(fmt.Sprintf("  cost       %s CPU of the recorder (%.1f %% of one core), at most %s of memory, %s of journal, %s on disk",
+		s.RecorderCPU.Round(10*time.Millisecond), share, bytesText(int64(s.MaxRSS)), bytesText(s.JournalBytes), bytesText(s.ReelBytes)))
+	name := shellQuote(s.Dir)
+	p.line(fmt.Sprintf("reel: the reel is %s; look at it with: reel report %s -o %s", name, name, shellQuote(strings.TrimSuffix(s.Dir, ".reel")+".html")))
+}
+
+func lostText(s *capture.Summary) string {
+	if s.Lost == 0 {
+		return "0"
+	}
+	return fmt.Sprintf("%s (%s): larger rings (--ring-bytes), a smaller --snaplen or fewer targets (--port) avoid it", thousands(s.Lost), bytesText(int64(s.LostBytes)))
+}
+
+func kindsText(events map[format.EventKind]uint64) string {
+	names := []struct {
+		kind format.EventKind
+		name string
+	}{
+		{format.EventIO, "reads and writes"}, {format.EventIOMore, "continuations of them"}, {format.EventSock, "of sockets"},
+		{format.EventProc, "of processes"}, {0, "of unknown kind"},
+	}
+	var parts []string
+	for _, n := range names {
+		if events[n.kind] > 0 {
+			parts = append(parts, thousands(events[n.kind])+" "+n.name)
+		}
+	}
+	return cmp.Or(strings.Join(parts, ", "), "none")
+}
+
+func detail(s string) string {
+	if s == "" {
+		return ""
+	}
+	return " (" + sentence(s) + ")"
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return strconv.Itoa(n) + " " + many
+}
+
+// thousands prints 1234567 as 1,234,567.
+func thousands(n uint64) string {
+	digits := strconv.FormatUint(n, 10)
+	var groups []string
+	for len(digits) > 3 {
+		groups = append(groups, digits[len(digits)-3:])
+		digits = digits[:len(digits)-3]
+	}
+	groups = append(groups, digits)
+	slices.Reverse(groups)
+	return strings.Join(groups, ",")
+}
+
+func bytesText(n int64) string {
+	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
+	v, unit := float64(n), 0
+	for v >= 1024 && unit < len(units)-1 {
+		v, unit = v/1024, unit+1
+	}
+	if unit == 0 {
+		return fmt.Sprintf("%d B", n)
+	}
+	return fmt.Sprintf("%.1f %s", v, units[unit])
+}
+
+func shellQuote(s string) string {
+	if s != "" && !strings.ContainsFunc(s, func(r rune) bool {
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-_./+:@%,", r))
+	}) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}

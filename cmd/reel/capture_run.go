@@ -1,0 +1,67 @@
+//go:build linux && (amd64 || arm64)
+
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/ebpf-reel/reel/capture"
+)
+
+// runCapture records and prints. The first signal ends the capture as its duration would; the second ends the program.
+func runCapture(stderr io.Writer, cfg capture.Config) error {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, endSignals...)
+	defer signal.Stop(signals)
+	broken := make(chan os.Signal, 1)
+	signal.Notify(broken, syscall.SIGPIPE)
+	defer signal.Stop(broken)
+
+	p := newCapturePrinter(stderr, len(cfg.Command) > 0)
+	cfg.OnReady, cfg.OnProgress = p.ready, p.progress
+	finished := make(chan struct{})
+	defer close(finished)
+	go func() {
+		select {
+		case <-finished:
+			return
+		case <-signals:
+		}
+		cancel()
+		p.say("ending: taking what is left and sealing the reel (the same signal again ends at once)")
+		select {
+		case <-finished:
+		case s := <-signals:
+			endBy(p, s.(syscall.Signal), cfg.Dir)
+		}
+	}()
+
+	summary, err := capture.Record(ctx, cfg)
+	if summary != nil {
+		p.summary(summary)
+	}
+	if err != nil {
+		return captureError(err)
+	}
+	if len(cfg.Command) > 0 {
+		if summary.CommandRuns {
+			p.say("the command still runs, and is not recorded any more")
+		}
+		return commandError(cfg.Command[0], summary)
+	}
+	return nil
+}
+
+// endBy ends this program by the signal itself, so that whoever waits for it sees that. What was flushed is in the reel.
+func endBy(p *capturePrinter, s syscall.Signal, dir string) {
+	p.say(fmt.Sprintf("ended by a second signal: %s is not sealed to its end, every command of reel reads it all the same", dir))
+	signal.Reset(s)
+	_ = syscall.Kill(os.Getpid(), s)
+}
