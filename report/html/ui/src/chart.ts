@@ -150,13 +150,17 @@ export class Chart {
     this.axes(c, color('--soft'), color('--line'));
     this.dots(c, { ok: color('--accent'), warn: color('--warn'), bad: color('--bad') });
     this.distribution(c, color('--accent'));
-    if (this.selected >= 0 && this.dur[this.selected] >= 0) {
+    if (this.selected >= 0 && this.inRange(this.selected)) {
       c.strokeStyle = color('--text');
       c.lineWidth = 1.5;
       c.beginPath();
       c.arc(this.xOf(this.start[this.selected]), this.yOf(this.dur[this.selected]), 5, 0, 7);
       c.stroke();
     }
+  }
+
+  private inRange(r: number): boolean {
+    return this.dur[r] >= this.d0 && this.dur[r] <= this.d1 && this.start[r] >= this.t0 && this.start[r] <= this.t1;
   }
 
   private axes(c: CanvasRenderingContext2D, soft: string, line: string): void {

@@ -114,7 +114,7 @@ export class Grid {
   step(n: number): void {
     if (this.view.length === 0) return;
     const at = this.at(this.selected);
-    const next = at < 0 ? 0 : Math.max(0, Math.min(this.view.length - 1, at + n));
+    const next = Math.max(0, Math.min(this.view.length - 1, at < 0 && n <= 1 ? 0 : at + n));
     this.reveal(next);
     this.onSelect(this.view[next]);
   }

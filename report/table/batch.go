@@ -1,0 +1,173 @@
+package table
+
+import (
+	"net/netip"
+
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// batchRows is how many rows go to a table's writer at a time.
+const batchRows = 1024
+
+// batch collects rows, and the values that their optional columns point to.
+type batch[T any] struct {
+	rows  []T
+	ints  []int64
+	ids   []uint64
+	walls []Wall
+	words []uint32
+	short []uint16
+	lists []string
+	err   error // of writing what it held before
+}
+
+func (b *batch[T]) reset() {
+	clear(b.rows) // strings are not kept
+	b.rows, b.ints, b.ids, b.walls = b.rows[:0], b.ints[:0], b.ids[:0], b.walls[:0]
+	b.words, b.short, b.lists = b.words[:0], b.short[:0], b.lists[:0]
+}
+
+// point appends v to slab and returns its address. Addresses given out before stay valid: a slab that grows leaves them
+// its old memory.
+func point[V any](slab *[]V, v V) *V {
+	*slab = append(*slab, v)
+	return &(*slab)[len(*slab)-1]
+}
+
+func (b *batch[T]) unless(v, unknown int64) *int64 {
+	if v == unknown {
+		return nil
+	}
+	return point(&b.ints, v)
+}
+
+func (b *batch[T]) id(v uint64) *uint64 {
+	if v == 0 {
+		return nil
+	}
+	return point(&b.ids, v)
+}
+
+func (b *batch[T]) wall(w facts.Wall) *Wall {
+	if w == 0 {
+		return nil
+	}
+	return point(&b.walls, Wall(w))
+}
+
+// addresses prints addresses once each: they repeat.
+type addresses map[netip.Addr]string
+
+// maxAddresses bounds what is kept of them.
+const maxAddresses = 1 << 14
+
+func (m addresses) string(e format.Endpoint) string {
+	if !e.Addr.IsValid() {
+		return ""
+	}
+	s, ok := m[e.Addr]
+	if !ok {
+		if len(m) >= maxAddresses {
+			clear(m)
+		}
+		s = e.Addr.String()
+		m[e.Addr] = s
+	}
+	return s
+}
+
+func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) connectionRow {
+	return connectionRow{
+		ID: uint64(c.ID), Peer: b.id(uint64(c.Peer)), Socket: uint64(c.Socket), Inode: uint64(c.Inode), NetNS: c.NetNS,
+		PID: uint32(c.PID), Process: c.Process, Role: c.Role.String(), RoleBy: c.RoleBy,
+		LocalAddress: w.addresses.string(c.Local), LocalPort: c.Local.Port,
+		RemoteAddress: w.addresses.string(c.Remote), RemotePort: c.Remote.Port,
+		Protocol: c.Protocol, Start: int64(c.Start), End: int64(c.End), StartWall: b.wall(c.StartWall),
+		SawStart: c.SawStart, SawEnd: c.SawEnd, Errno: c.Errno,
+		Connect: b.unless(int64(c.Connect), -1), SRTT: b.unless(int64(c.SRTT), 0), Retrans: c.Retrans,
+		ReadCalls: c.Calls[0], WriteCalls: c.Calls[1], ReadBytes: c.Bytes[0], WriteBytes: c.Bytes[1],
+		ReadCaptured: c.Captured[0], WriteCaptured: c.Captured[1], ReadLost: c.Lost[0], WriteLost: c.Lost[1],
+		ReadGaps: c.Gaps[0], WriteGaps: c.Gaps[1], ReadTime: int64(c.CallTime[0]), WriteTime: int64(c.CallTime[1]),
+		Exchanges: c.Exchanges,
+	}
+}
+
+func (w *Writer) exchangeRow(b *batch[exchangeRow], x *facts.Exchange) exchangeRow {
+	r := exchangeRow{
+		ID: uint64(x.ID), Connection: uint64(x.Conn), Index: x.Index, Peer: b.id(uint64(x.Peer)),
+		Role: x.Role.String(), PID: uint32(x.PID), TID: uint32(x.TID),
+		LocalAddress: w.addresses.string(x.Local), LocalPort: x.Local.Port,
+		RemoteAddress: w.addresses.string(x.Remote), RemotePort: x.Remote.Port,
+		Protocol: x.Protocol, Method: x.Method, Host: x.Host, Target: x.Target,
+		StartWall: b.wall(x.StartWall), Start: int64(x.Start),
+		Duration: b.unless(int64(x.Duration), -1), TTFB: b.unless(int64(x.TTFB), -1),
+		RequestVersion: x.Request.Version, ResponseVersion: x.Response.Version,
+		RequestHead: x.Request.HeadBytes, RequestBody: x.Request.BodyBytes, RequestWire: x.Request.WireBytes,
+		RequestChunked: x.Request.Chunked, RequestCalls: x.Request.Calls,
+		ResponseHead: x.Response.HeadBytes, ResponseBody: x.Response.BodyBytes, ResponseWire: x.Response.WireBytes,
+		ResponseChunked: x.Response.Chunked, ResponseCalls: x.Response.Calls,
+		Pipelined: x.Pipelined, Complete: x.Missing == 0, Missing: w.missing.list(x.Missing), Pairing: x.Pairing.String(),
+		Interim: noShort, Anomalies: noStrings,
+	}
+	if x.SeqValid {
+		r.Sequence = point(&b.words, uint32(x.Seq))
+	}
+	if x.Status != 0 {
+		r.Status = point(&b.short, uint16(x.Status))
+	}
+	if n := len(x.Interim); n > 0 {
+		from := len(b.short)
+		for _, status := range x.Interim {
+			b.short = append(b.short, uint16(status))
+		}
+		r.Interim = b.short[from : from+n : from+n]
+	}
+	if n := len(x.Anomalies); n > 0 {
+		from := len(b.lists)
+		b.lists = append(b.lists, x.Anomalies...)
+		r.Anomalies = b.lists[from : from+n : from+n]
+	}
+	return r
+}
+
+var (
+	noShort   = []uint16{}
+	noStrings = []string{}
+)
+
+func edgeRows(e *facts.Edge) []edgeRow {
+	var rows []edgeRow
+	for _, side := range [...]struct {
+		name string
+		*facts.Side
+	}{{"client", e.ClientSide}, {"server", e.ServerSide}} {
+		s := side.Side
+		if s == nil {
+			continue
+		}
+		rows = append(rows, edgeRow{
+			Client: e.Client, Server: e.Server, Port: e.Port, Protocol: e.Protocol, RoleBy: e.RoleBy, Side: side.name,
+			Connections: s.Connections, Exchanges: s.Exchanges, Incomplete: s.Incomplete, Errors4xx: s.Errors4xx, Errors5xx: s.Errors5xx,
+			ReadBytes: s.BytesRead, WriteBytes: s.BytesWrite, LostBytes: s.LostBytes, Retrans: s.Retrans,
+			DurationSum: int64(s.DurationSum), DurationMax: int64(s.DurationMax), P50: int64(s.P50), P90: int64(s.P90), P99: int64(s.P99),
+		})
+	}
+	return rows
+}
+
+func nodeRowOf(n *facts.Node) nodeRow {
+	r := nodeRow{ID: n.ID, Kind: "remote", Name: n.Name, PIDs: []uint32{}, Addresses: []string{}, Group: n.Group}
+	if n.Kind == facts.NodeProcess {
+		r.Kind = "process"
+	}
+	for _, pid := range n.PIDs {
+		r.PIDs = append(r.PIDs, uint32(pid))
+	}
+	r.Addresses = append(r.Addresses, n.Addrs...)
+	return r
+}
+
+func ledgerRowOf(l *facts.LedgerEntry) ledgerRow {
+	return ledgerRow{l.Name, l.Severity.String(), l.Source, l.Count, l.Bytes, int64(l.First), l.Example, l.Sentence}
+}

@@ -1,0 +1,178 @@
+package table
+
+import (
+	"time"
+
+	"github.com/ebpf-reel/reel/analyze/facts"
+)
+
+// The rows of the tables. A field's tags are its column: parquet and json its name and encoding, doc its line in
+// docs/tables.md (unit first, where there is one). Names are stable: a column is never renamed and never changes its unit.
+
+// Wall is wall time in nanoseconds since the Unix epoch; JSON has it as RFC 3339 in UTC.
+type Wall int64
+
+// MarshalJSON writes RFC 3339 with nanoseconds.
+func (w Wall) MarshalJSON() ([]byte, error) {
+	b := make([]byte, 0, 40)
+	b = append(b, '"')
+	b = time.Unix(0, int64(w)).UTC().AppendFormat(b, "2006-01-02T15:04:05.000000000Z")
+	return append(b, '"'), nil
+}
+
+type connectionRow struct {
+	ID            uint64  `parquet:"id,delta" json:"id" doc:"number of this end of a connection, from 1"`
+	Peer          *uint64 `parquet:"peer_id,optional" json:"peer_id" doc:"the other end, when it is in the same reel"`
+	Socket        uint64  `parquet:"socket" json:"socket" doc:"salted name of the kernel's socket"`
+	Inode         uint64  `parquet:"inode" json:"inode" doc:"of the socket; 0: it was never accepted"`
+	NetNS         uint64  `parquet:"netns,dict" json:"netns" doc:"inode of the network namespace"`
+	PID           uint32  `parquet:"pid,dict" json:"pid" doc:"first process that used it; 0: none did"`
+	Process       string  `parquet:"process,dict" json:"process" doc:"name of that process"`
+	Role          string  `parquet:"role,dict" json:"role" doc:"client, server or unknown"`
+	RoleBy        string  `parquet:"role_by,dict" json:"role_by" doc:"how the role was found: connect, accept, listener, peer, first bytes, port"`
+	LocalAddress  string  `parquet:"local_address,dict" json:"local_address" doc:"empty: unknown"`
+	LocalPort     uint16  `parquet:"local_port" json:"local_port" doc:"0: unknown"`
+	RemoteAddress string  `parquet:"remote_address,dict" json:"remote_address" doc:"empty: unknown"`
+	RemotePort    uint16  `parquet:"remote_port" json:"remote_port" doc:"0: unknown"`
+	Protocol      string  `parquet:"protocol,dict" json:"protocol" doc:"what the first bytes show: http, http2, tls, tcp"`
+	Start         int64   `parquet:"start_ns,delta" json:"start_ns" doc:"ns, CLOCK_MONOTONIC of the recorded node"`
+	End           int64   `parquet:"end_ns,delta" json:"end_ns" doc:"ns, CLOCK_MONOTONIC; its last sign of life"`
+	StartWall     *Wall   `parquet:"start_time,optional,timestamp(nanosecond)" json:"start_time" doc:"UTC; null: the reel has no clock"`
+	SawStart      bool    `parquet:"saw_start" json:"saw_start" doc:"its beginning is in the reel"`
+	SawEnd        bool    `parquet:"saw_end" json:"saw_end" doc:"its end is in the reel"`
+	Errno         uint16  `parquet:"errno" json:"errno" doc:"of connect, or of the call that met the end; 0: none"`
+	Connect       *int64  `parquet:"connect_ns,optional" json:"connect_ns" doc:"ns, of the handshake (client) or of accept (server)"`
+	SRTT          *int64  `parquet:"srtt_ns,optional" json:"srtt_ns" doc:"ns, last smoothed round trip time of the kernel"`
+	Retrans       uint32  `parquet:"retransmitted_segments" json:"retransmitted_segments" doc:"TCP segments sent again"`
+	ReadCalls     uint64  `parquet:"read_calls" json:"read_calls" doc:"system calls"`
+	WriteCalls    uint64  `parquet:"write_calls" json:"write_calls" doc:"system calls"`
+	ReadBytes     uint64  `parquet:"read_bytes" json:"read_bytes" doc:"bytes read by the process, peeked ones not counted"`
+	WriteBytes    uint64  `parquet:"write_bytes" json:"write_bytes" doc:"bytes written by the process"`
+	ReadCaptured  uint64  `parquet:"read_captured_bytes" json:"read_captured_bytes" doc:"bytes of read_bytes whose content is in the reel"`
+	WriteCaptured uint64  `parquet:"write_captured_bytes" json:"write_captured_bytes" doc:"bytes of write_bytes whose content is in the reel"`
+	ReadLost      uint64  `parquet:"read_lost_bytes" json:"read_lost_bytes" doc:"bytes read by calls that are not in the reel"`
+	WriteLost     uint64  `parquet:"write_lost_bytes" json:"write_lost_bytes" doc:"bytes written by calls that are not in the reel"`
+	ReadGaps      uint32  `parquet:"read_gaps" json:"read_gaps" doc:"places where read bytes are lost"`
+	WriteGaps     uint32  `parquet:"write_gaps" json:"write_gaps" doc:"places where written bytes are lost"`
+	ReadTime      int64   `parquet:"read_call_ns" json:"read_call_ns" doc:"ns in read calls, waiting included"`
+	WriteTime     int64   `parquet:"write_call_ns" json:"write_call_ns" doc:"ns in write calls, waiting included"`
+	Exchanges     uint64  `parquet:"exchanges" json:"exchanges" doc:"rows of it in the table exchanges"`
+}
+
+type exchangeRow struct {
+	ID              uint64   `parquet:"id,delta" json:"id" doc:"number of the exchange, from 1, in order of its end"`
+	Connection      uint64   `parquet:"connection_id" json:"connection_id" doc:"id in connections"`
+	Index           uint32   `parquet:"connection_index" json:"connection_index" doc:"number on its connection, from 1"`
+	Peer            *uint64  `parquet:"peer_id,optional" json:"peer_id" doc:"the same exchange at the other end, when that one ended first: of two rows, one names the other"`
+	Sequence        *uint32  `parquet:"tcp_sequence,optional" json:"tcp_sequence" doc:"TCP sequence number of the first request byte: equal at both ends"`
+	Role            string   `parquet:"role,dict" json:"role" doc:"whose view it is: client or server"`
+	PID             uint32   `parquet:"pid,dict" json:"pid" doc:"process that moved the first byte"`
+	TID             uint32   `parquet:"tid,dict" json:"tid" doc:"thread that moved the first byte"`
+	LocalAddress    string   `parquet:"local_address,dict" json:"local_address" doc:"empty: unknown"`
+	LocalPort       uint16   `parquet:"local_port" json:"local_port" doc:"0: unknown"`
+	RemoteAddress   string   `parquet:"remote_address,dict" json:"remote_address" doc:"empty: unknown"`
+	RemotePort      uint16   `parquet:"remote_port" json:"remote_port" doc:"0: unknown"`
+	Protocol        string   `parquet:"protocol,dict" json:"protocol" doc:"http"`
+	Method          string   `parquet:"method,dict" json:"method" doc:"empty: unknown"`
+	Host            string   `parquet:"host,dict" json:"host" doc:"authority that the request is for"`
+	Target          string   `parquet:"target" json:"target" doc:"request target as sent, credentials masked"`
+	Status          *uint16  `parquet:"status,optional" json:"status" doc:"null: no response, or its start is lost"`
+	Interim         []uint16 `parquet:"interim_statuses,list" json:"interim_statuses" doc:"1xx responses before it"`
+	StartWall       *Wall    `parquet:"start_time,optional,timestamp(nanosecond)" json:"start_time" doc:"UTC, of the first request byte; null: the reel has no clock"`
+	Start           int64    `parquet:"start_ns" json:"start_ns" doc:"ns, CLOCK_MONOTONIC of the recorded node, of the first request byte"`
+	Duration        *int64   `parquet:"duration_ns,optional" json:"duration_ns" doc:"ns. client: first request byte written to last response byte read; server: first request byte read to last response byte written"`
+	TTFB            *int64   `parquet:"first_byte_ns,optional" json:"first_byte_ns" doc:"ns, from the same start to the first response byte"`
+	RequestVersion  string   `parquet:"request_version,dict" json:"request_version" doc:"HTTP/1.1, HTTP/1.0 or HTTP/1.x"`
+	ResponseVersion string   `parquet:"response_version,dict" json:"response_version" doc:"the same"`
+	RequestHead     uint64   `parquet:"request_head_bytes" json:"request_head_bytes" doc:"bytes, start line to blank line"`
+	RequestBody     uint64   `parquet:"request_body_bytes" json:"request_body_bytes" doc:"bytes of content, framing removed"`
+	RequestWire     uint64   `parquet:"request_wire_bytes" json:"request_wire_bytes" doc:"bytes as sent: head, framing, content, trailers"`
+	RequestChunked  bool     `parquet:"request_chunked" json:"request_chunked" doc:"Transfer-Encoding: chunked"`
+	RequestCalls    uint32   `parquet:"request_calls" json:"request_calls" doc:"system calls that moved it"`
+	ResponseHead    uint64   `parquet:"response_head_bytes" json:"response_head_bytes" doc:"bytes, start line to blank line"`
+	ResponseBody    uint64   `parquet:"response_body_bytes" json:"response_body_bytes" doc:"bytes of content, framing removed"`
+	ResponseWire    uint64   `parquet:"response_wire_bytes" json:"response_wire_bytes" doc:"bytes as sent: head, framing, content, trailers"`
+	ResponseChunked bool     `parquet:"response_chunked" json:"response_chunked" doc:"Transfer-Encoding: chunked"`
+	ResponseCalls   uint32   `parquet:"response_calls" json:"response_calls" doc:"system calls that moved it"`
+	Pipelined       bool     `parquet:"pipelined" json:"pipelined" doc:"its request was sent before the response before it was complete"`
+	Complete        bool     `parquet:"complete" json:"complete" doc:"nothing is missing"`
+	Missing         []string `parquet:"missing,list" json:"missing" doc:"what is missing, see below"`
+	Pairing         string   `parquet:"pairing,dict" json:"pairing" doc:"that the response answers this request: exact, inferred (after a gap) or unknown (one of them is missing)"`
+	Anomalies       []string `parquet:"anomalies,list" json:"anomalies" doc:"names in the ledger"`
+}
+
+type edgeRow struct {
+	Client   string `parquet:"client,dict" json:"client" doc:"id in nodes"`
+	Server   string `parquet:"server,dict" json:"server" doc:"id in nodes"`
+	Port     uint16 `parquet:"port" json:"port" doc:"of the server"`
+	Protocol string `parquet:"protocol,dict" json:"protocol" doc:"as in connections"`
+	RoleBy   string `parquet:"role_by,dict" json:"role_by" doc:"as in connections; the best of its connections"`
+	Side     string `parquet:"side,dict" json:"side" doc:"who saw these numbers: client or server; an edge that both ends recorded has two rows"`
+
+	Connections uint64 `parquet:"connections" json:"connections" doc:"connections"`
+	Exchanges   uint64 `parquet:"exchanges" json:"exchanges" doc:"exchanges"`
+	Incomplete  uint64 `parquet:"incomplete_exchanges" json:"incomplete_exchanges" doc:"exchanges that lack more than body bytes that were cut on purpose"`
+	Errors4xx   uint64 `parquet:"status_4xx" json:"status_4xx" doc:"exchanges"`
+	Errors5xx   uint64 `parquet:"status_5xx" json:"status_5xx" doc:"exchanges"`
+	ReadBytes   uint64 `parquet:"read_bytes" json:"read_bytes" doc:"bytes read by this side"`
+	WriteBytes  uint64 `parquet:"write_bytes" json:"write_bytes" doc:"bytes written by this side"`
+	LostBytes   uint64 `parquet:"lost_bytes" json:"lost_bytes" doc:"bytes moved by calls that are not in the reel, both directions"`
+	Retrans     uint64 `parquet:"retransmitted_segments" json:"retransmitted_segments" doc:"TCP segments sent again"`
+	DurationSum int64  `parquet:"duration_sum_ns" json:"duration_sum_ns" doc:"ns, of exchanges whose duration is known"`
+	DurationMax int64  `parquet:"duration_max_ns" json:"duration_max_ns" doc:"ns"`
+	P50         int64  `parquet:"duration_p50_ns" json:"duration_p50_ns" doc:"ns, within 1 %; 0 without exchanges"`
+	P90         int64  `parquet:"duration_p90_ns" json:"duration_p90_ns" doc:"ns, within 1 %"`
+	P99         int64  `parquet:"duration_p99_ns" json:"duration_p99_ns" doc:"ns, within 1 %"`
+}
+
+type nodeRow struct {
+	ID        string   `parquet:"id" json:"id" doc:"process/NAME/EXECUTABLE or remote/ADDRESS"`
+	Kind      string   `parquet:"kind,dict" json:"kind" doc:"process or remote"`
+	Name      string   `parquet:"name" json:"name" doc:"what people call it"`
+	PIDs      []uint32 `parquet:"pids,list" json:"pids" doc:"processes, at most 1,024"`
+	Addresses []string `parquet:"addresses,list" json:"addresses" doc:"of a remote"`
+	Group     string   `parquet:"node_group,dict" json:"node_group" doc:"container, pod or host"`
+}
+
+type ledgerRow struct {
+	Name     string `parquet:"name" json:"name" doc:"registered name of the anomaly"`
+	Severity string `parquet:"severity,dict" json:"severity" doc:"info, notice, data_loss or error"`
+	Source   string `parquet:"source,dict" json:"source" doc:"who says so: capture or analysis"`
+	Count    uint64 `parquet:"count" json:"count" doc:"how often"`
+	Bytes    uint64 `parquet:"bytes" json:"bytes" doc:"bytes that it touches; 0: none, or not known"`
+	First    int64  `parquet:"first_ns" json:"first_ns" doc:"ns, CLOCK_MONOTONIC of the first one; 0: not known"`
+	Example  string `parquet:"example" json:"example" doc:"where the first one is"`
+	Sentence string `parquet:"sentence" json:"sentence" doc:"what it means and what to do"`
+}
+
+// missingNames are the names of facts.Completeness, by bit.
+var missingNames = [...]struct{ name, doc string }{
+	{"no_request", "the response was seen, its request was not"},
+	{"no_response", "the request was seen, no response before the end of connection or reel"},
+	{"request_gap", "bytes of the request are lost"},
+	{"response_gap", "bytes of the response are lost"},
+	{"request_cut", "body bytes of the request were not captured; lengths are exact"},
+	{"response_cut", "body bytes of the response were not captured; lengths are exact"},
+	{"start_unknown", "it began before the capture"},
+	{"end_unknown", "it was still running at the end of the reel or of the connection"},
+	{"malformed", "the parser named an anomaly in it"},
+	{"head_cut", "a head is not whole: fields after the cut are unknown"},
+	{"length_unknown", "where a message ends is not known: its sizes are what was seen"},
+}
+
+// missingSets holds the list for each set of bits that was met: they are few.
+type missingSets map[facts.Completeness][]string
+
+func (s missingSets) list(c facts.Completeness) []string {
+	if list, ok := s[c]; ok {
+		return list
+	}
+	list := []string{}
+	for i, m := range missingNames {
+		if c&(1<<i) != 0 {
+			list = append(list, m.name)
+		}
+	}
+	s[c] = list
+	return list
+}

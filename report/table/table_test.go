@@ -1,0 +1,244 @@
+package table
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/parquet-go/parquet-go"
+
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/format"
+)
+
+var update = flag.Bool("update", false, "rewrite docs/tables.md")
+
+func TestDocsDescribeEveryColumn(t *testing.T) {
+	const file = "../../docs/tables.md"
+	var got bytes.Buffer
+	if err := Describe(&got); err != nil {
+		t.Fatal(err)
+	}
+	if *update {
+		if err := os.WriteFile(file, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got.String()); d != "" {
+		t.Errorf("docs/tables.md differs from the code (-docs +code), go test ./report/table -update:\n%s", d)
+	}
+}
+
+// Every column has the same name in both formats, and a line of documentation.
+func TestColumnTags(t *testing.T) {
+	for _, row := range []any{connectionRow{}, exchangeRow{}, edgeRow{}, nodeRow{}, ledgerRow{}} {
+		typ := reflect.TypeOf(row)
+		seen := make(map[string]bool)
+		for i := range typ.NumField() {
+			f := typ.Field(i)
+			name := column(f)
+			if name == "" || name != f.Tag.Get("json") || f.Tag.Get("doc") == "" || seen[name] {
+				t.Errorf("%s.%s: column %q, json %q, doc %q", typ.Name(), f.Name, name, f.Tag.Get("json"), f.Tag.Get("doc"))
+			}
+			seen[name] = true
+		}
+	}
+}
+
+// files is a directory in memory.
+type files map[string]*memory
+
+type memory struct {
+	bytes.Buffer
+	closed int
+	limit  int // bytes after which it is full; 0 none
+}
+
+var errFull = errors.New("no space left")
+
+func (m *memory) Write(b []byte) (int, error) {
+	if m.limit > 0 && m.Len()+len(b) > m.limit {
+		return 0, errFull
+	}
+	return m.Buffer.Write(b)
+}
+
+func (m *memory) Close() error {
+	m.closed++
+	return nil
+}
+
+func (f files) create(name string) (io.WriteCloser, error) {
+	if f[name] != nil {
+		return nil, fmt.Errorf("%s is there", name)
+	}
+	f[name] = new(memory)
+	return f[name], nil
+}
+
+func exchangeOf(i int) *facts.Exchange {
+	x := &facts.Exchange{
+		ID: facts.ExchangeID(i), Conn: facts.ConnID(i / 10), Index: uint32(i), Role: format.RoleServer, PID: 7, TID: 8,
+		Local:  format.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 80},
+		Remote: format.Endpoint{Addr: netip.MustParseAddr("2001:db8::1"), Port: 4000},
+		Method: "GET", Target: fmt.Sprintf("/item/%d", i), Host: "a<b>", Status: 200, Start: format.KTime(1000 * i),
+		StartWall: facts.Wall(1e18 + i), Duration: time.Duration(i), TTFB: time.Duration(i / 2), Pairing: facts.Exact, Protocol: "http",
+	}
+	if i%3 == 0 {
+		x.Duration, x.Status, x.StartWall = -1, 0, 0
+		x.Missing = facts.NoResponse | facts.EndUnknown
+		x.Anomalies = []string{"http1_obs_fold", "http1_bare_lf"}
+	}
+	if i%5 == 0 {
+		x.Seq, x.SeqValid, x.Peer, x.Interim = format.Seq(i), true, facts.ExchangeID(i-1), []int{100, 103}
+	}
+	return x
+}
+
+// What is written is read again, by the reader of the same library and by encoding/json, and both say the same. (DuckDB and
+// pyarrow read the tables in the end-to-end tests.)
+func TestTablesComeBack(t *testing.T) {
+	const n = 2*rowsPerGroup + 17
+	write := func(f Format) files {
+		out := make(files)
+		w, err := New(f, Info{Reel: "id", Tool: "test"}, out.create)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 1; i <= n; i++ {
+			if err := w.Exchange(exchangeOf(i)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := w.Connection(&facts.Connection{ID: 1, Connect: -1, Lost: [2]uint64{3, 4}}); err != nil {
+			t.Fatal(err)
+		}
+		err = w.Finish([]facts.Node{{ID: "remote/x", Kind: facts.NodeRemote}},
+			[]facts.Edge{{Client: "a", Server: "b", ClientSide: &facts.Side{Exchanges: 1}, ServerSide: &facts.Side{Exchanges: 2}}},
+			[]facts.LedgerEntry{{Name: "ring_loss", Severity: facts.DataLoss, Count: 5}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, f := range out {
+			if f.closed != 1 {
+				t.Errorf("%s was closed %d times", name, f.closed)
+			}
+		}
+		return out
+	}
+	pq, js := write(Parquet), write(JSON)
+	compare[connectionRow](t, pq, js, "connections", 1)
+	compare[exchangeRow](t, pq, js, "exchanges", n)
+	compare[edgeRow](t, pq, js, "edges", 2)
+	compare[nodeRow](t, pq, js, "nodes", 1)
+	compare[ledgerRow](t, pq, js, "ledger", 1)
+	if len(pq) != 5 || len(js) != 5 {
+		t.Errorf("%d and %d files", len(pq), len(js))
+	}
+}
+
+func compare[T any](t *testing.T, pq, js files, name string, n int) {
+	t.Helper()
+	data := pq[name+".parquet"].Bytes()
+	rows, err := parquet.Read[T](bytes.NewReader(data), int64(len(data)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fromJSON []T
+	dec := json.NewDecoder(bytes.NewReader(js[name+".jsonl"].Bytes()))
+	for dec.More() {
+		var row T
+		if err := dec.Decode(&row); err != nil {
+			t.Fatal(err)
+		}
+		fromJSON = append(fromJSON, row)
+	}
+	if len(rows) != n || len(fromJSON) != n {
+		t.Fatalf("%s: %d rows in Parquet, %d in JSON, want %d", name, len(rows), len(fromJSON), n)
+	}
+	for i := range rows {
+		a, _ := json.Marshal(rows[i])
+		b, _ := json.Marshal(fromJSON[i])
+		if a, b := strings.ReplaceAll(string(a), "null", "[]"), strings.ReplaceAll(string(b), "null", "[]"); a != b {
+			t.Fatalf("%s row %d: Parquet %s, JSON %s", name, i, a, b)
+		}
+	}
+}
+
+// UnmarshalJSON is for the tests only.
+func (w *Wall) UnmarshalJSON(b []byte) error {
+	var v time.Time
+	if err := json.Unmarshal(b, &v); err != nil {
+		return err
+	}
+	*w = Wall(v.UnixNano())
+	return nil
+}
+
+// A full disk ends the analysis with the name of the table, and leaves no goroutine behind.
+func TestFullDisk(t *testing.T) {
+	for _, f := range []Format{Parquet, JSON} {
+		out := make(files)
+		w, err := New(f, Info{}, func(name string) (io.WriteCloser, error) {
+			c, err := out.create(name)
+			out[name].limit = 100_000
+			return c, err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := 0; err == nil && i < 10*rowsPerGroup; i++ {
+			err = w.Exchange(exchangeOf(i))
+		}
+		if !errors.Is(err, errFull) {
+			t.Errorf("%s: error %v while writing", f, err)
+		}
+		err = w.Close()
+		if !errors.Is(err, errFull) || !strings.Contains(err.Error(), "exchanges.") {
+			t.Errorf("%s: error %v at the end", f, err)
+		}
+	}
+}
+
+func TestParseFormat(t *testing.T) {
+	for _, f := range []Format{Parquet, JSON} {
+		if got, err := ParseFormat(string(f)); got != f || err != nil {
+			t.Errorf("%s: %s, %v", f, got, err)
+		}
+	}
+	if _, err := ParseFormat("csv"); err == nil {
+		t.Error("csv is no format yet")
+	}
+}
+
+func BenchmarkExchangesParquet(b *testing.B) {
+	w, err := New(Parquet, Info{}, func(string) (io.WriteCloser, error) { return new(memory), nil })
+	if err != nil {
+		b.Fatal(err)
+	}
+	x := exchangeOf(7)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		x.ID = facts.ExchangeID(i)
+		if err := w.Exchange(x); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+}
