@@ -48,6 +48,9 @@ var passwordOptions = map[string]struct {
 	"ipmitool": {"-P", true, true}, "snmpwalk": {"-A", true, true},
 }
 
+// shells take a command behind -c.
+var shells = map[string]bool{"sh": true, "bash": true, "dash": true, "ash": true, "zsh": true, "ksh": true, "su": true}
+
 // maskWords masks in place; depth is how often a word is taken for a command of its own.
 func maskWords(words [][]byte, depth int) bool {
 	masked := false
@@ -64,6 +67,9 @@ func maskWords(words [][]byte, depth int) bool {
 		}
 		option := len(w) > 1 && w[0] == '-'
 		switch name := string(w[:min(len(w), maxName)]); {
+		case depth > 0 && shells[program] && option && w[1] != '-' && w[len(w)-1] == 'c':
+			masked = maskWords(shellWords(next), depth-1) || masked
+			i++
 		case hasOwn && own.behind && name == own.option:
 			masked = stars(next) || masked
 			i++

@@ -26,6 +26,9 @@ type stream struct {
 	before place
 }
 
+// maxLate is how many bytes a row may lie behind: one drain of the rings. What lies further behind lies 2^32 ahead.
+const maxLate = 1 << 28
+
 // at returns the place of a row's first byte, and moves the stream behind its last. spare is for a row whose place is not known.
 func (s *stream) at(r *format.IO, spare *place) *place {
 	if r.Flags&format.IOOffsetValid == 0 {
@@ -36,7 +39,7 @@ func (s *stream) at(r *format.IO, spare *place) *place {
 	case !s.known || d == 0:
 		s.next, s.known = end, true
 		return &s.now
-	case d > 0:
+	case d > 0 || d < -maxLate:
 		// Rows are missing, or on their way from another CPU.
 		s.gap, s.gapSeq, s.before = true, s.next, s.now
 		s.now.lose()
