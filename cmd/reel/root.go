@@ -56,7 +56,9 @@ Analysis and reports need neither privileges nor the machine that was recorded.`
 		newDumpCommand(),
 		newAssembleCommand(),
 		newVerifyCommand(),
+		newAnalyzeCommand(),
 		newInfoCommand(),
+		newReportCommand(),
 	)
 	return root
 }

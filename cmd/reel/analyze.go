@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/ebpf-reel/reel/analyze"
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/report"
+	"github.com/ebpf-reel/reel/report/table"
+	"github.com/ebpf-reel/reel/report/text"
+)
+
+type analyzeOptions struct {
+	output              string
+	format              string
+	strict, force, keep bool
+}
+
+func newAnalyzeCommand() *cobra.Command {
+	var opts analyzeOptions
+	cmd := &cobra.Command{
+		Use:   "analyze X.reel",
+		Short: "Rebuild connections and exchanges, print a summary, write tables",
+		Long: `analyze rebuilds connections, HTTP exchanges and who calls whom from a reel, and prints a summary that begins with
+what was lost. It needs neither privileges nor the machine that was recorded. With -o it also writes tables
+(docs/tables.md): connections, exchanges, edges, nodes, ledger.`,
+		Example: `  reel analyze checkout.reel
+  reel analyze checkout.reel -o checkout.tables
+  reel analyze checkout.reel -o checkout.tables --format json --strict`,
+		Args: oneArg("the reel to analyze"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return runAnalyze(cmd.Context(), args[0], opts, cmd.OutOrStdout())
+		},
+	}
+	flags := cmd.Flags()
+	flags.StringVarP(&opts.output, "output", "o", "", "write tables into the new directory `DIR`")
+	flags.StringVar(&opts.format, "format", string(table.Parquet), "of the tables: parquet, or json (JSON lines)")
+	flags.BoolVar(&opts.strict, "strict", false, "exit with 4 when data was lost")
+	flags.BoolVar(&opts.force, "force", false, "write into DIR if it exists, over its tables")
+	secretsFlag(cmd, &opts.keep)
+	return cmd
+}
+
+// What the summary on the terminal shows of exchanges: the collector keeps that and no more.
+var terminalLimits = report.Limits{Exchanges: 8 * text.Rows, Details: 1, Connections: 1}
+
+func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io.Writer) error {
+	tableFormat, err := table.ParseFormat(opts.format)
+	if err != nil {
+		return &usageError{err.Error()}
+	}
+	reel, err := openReel(path, opts.keep)
+	if err != nil {
+		return err
+	}
+	defer reel.Close()
+
+	collector := report.NewCollector(terminalLimits)
+	var sink analyze.Sink = collector
+	finish := func(*analyze.Result) error { return nil }
+	if opts.output != "" {
+		out, err := newTableDir(opts.output, opts.force)
+		if err != nil {
+			return err
+		}
+		defer out.discard()
+		w, err := table.New(tableFormat, table.Info{Reel: reel.Manifest().UUID, Tool: toolVersion()}, out.create)
+		if err != nil {
+			return err
+		}
+		defer w.Close()
+		sink = bothSinks{collector, w}
+		finish = func(res *analyze.Result) error {
+			if err := w.Finish(res.Nodes, res.Edges, res.Ledger); err != nil {
+				return err
+			}
+			out.keep()
+			return nil
+		}
+	}
+	res, err := analyze.Run(ctx, reel, analyze.Config{}, sink)
+	if err != nil {
+		return err
+	}
+	if err := finish(res); err != nil {
+		return err
+	}
+	data := collector.Data(report.Facts{Summary: res.Summary, Nodes: res.Nodes, Edges: res.Edges, Ledger: res.Ledger})
+	data.Reel = filepath.Base(filepath.Clean(path))
+	if err := text.Summary(stdout, data); err != nil {
+		return err
+	}
+	if opts.strict {
+		return strictVerdict(res.Ledger)
+	}
+	return nil
+}
+
+// strictVerdict is an error when data was lost.
+func strictVerdict(entries []facts.LedgerEntry) error {
+	for _, l := range entries {
+		if l.Severity >= facts.DataLoss {
+			return withCode(exitLoss, errors.New("data was lost ("+l.Name+"), and --strict was given: the ledger says where"))
+		}
+	}
+	return nil
+}
+
+// bothSinks gives everything to two sinks.
+type bothSinks [2]analyze.Sink
+
+func (s bothSinks) Connection(c *facts.Connection) error {
+	return errors.Join(s[0].Connection(c), s[1].Connection(c))
+}
+
+func (s bothSinks) Exchange(x *facts.Exchange) error {
+	return errors.Join(s[0].Exchange(x), s[1].Exchange(x))
+}
+
+// tableDir is the directory of the tables. What an analysis that failed has written is removed again.
+type tableDir struct {
+	dir   string
+	force bool
+	made  bool // the directory is new
+	files []string
+	kept  bool
+}
+
+// newTableDir makes the directory, of mode 0700. An existing one is an *existsError, unless force.
+func newTableDir(dir string, force bool) (*tableDir, error) {
+	err := os.Mkdir(dir, 0o700)
+	switch {
+	case err == nil:
+		return &tableDir{dir: dir, force: force, made: true}, nil
+	case !errors.Is(err, os.ErrExist):
+		return nil, err
+	case !force:
+		return nil, &existsError{dir}
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return nil, err
+	} else if !info.IsDir() {
+		return nil, &usageError{dir + " is a file: the tables go into a directory"}
+	}
+	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err == nil {
+		return nil, &usageError{dir + " is a reel: choose another directory for the tables"}
+	}
+	return &tableDir{dir: dir, force: force}, nil
+}
+
+func (t *tableDir) create(name string) (io.WriteCloser, error) {
+	path := filepath.Join(t.dir, name)
+	f, err := createFile(path, t.force)
+	if err != nil {
+		return nil, err
+	}
+	t.files = append(t.files, path)
+	return f, nil
+}
+
+func (t *tableDir) keep() { t.kept = true }
+
+// discard removes what was written unless it is to be kept.
+func (t *tableDir) discard() {
+	if t.kept {
+		return
+	}
+	for _, path := range t.files {
+		os.Remove(path)
+	}
+	if t.made {
+		os.Remove(t.dir)
+	}
+}
