@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -64,8 +65,10 @@ func hold(reexec []string, path string, command []string) (*heldCommand, error) 
 		return nil, err
 	}
 	defer verdictWrite.Close()
-	args := append(append(reexec[1:len(reexec):len(reexec)], path), command...)
-	h := &heldCommand{name: command[0], cmd: exec.Command(reexec[0], args...), gate: gate, verdict: verdict, done: make(chan struct{})}
+	args := append(append(slices.Clone(reexec), path), command...)
+	// The program that runs, whatever its name leads to by now.
+	h := &heldCommand{name: command[0], cmd: exec.Command("/proc/self/exe", args...), gate: gate, verdict: verdict, done: make(chan struct{})}
+	h.cmd.Args[0] = os.Args[0]
 	h.cmd.Stdin, h.cmd.Stdout, h.cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	h.cmd.ExtraFiles = []*os.File{gateRead, verdictWrite} // fds 3 and 4
 	if err := h.cmd.Start(); err != nil {
@@ -96,6 +99,7 @@ func ExecHeld(args []string) int {
 	return 127
 }
 
+// pid is the process that waits, and then the command.
 func (h *heldCommand) pid() format.PID { return format.PID(h.cmd.Process.Pid) }
 
 // release lets the command run and waits until it does.

@@ -29,8 +29,8 @@ type Config struct {
 	PIDs    []format.PID
 	Comms   []string
 	Command []string
-	// Reexec is how this program is run again so that it calls ExecHeld with the arguments that follow: the command is
-	// held there until it is a target. Needed with Command.
+	// Reexec are the arguments with which this program, run again, calls ExecHeld with what follows them: there the command is
+	// held until it is a target. Needed with Command.
 	Reexec []string
 
 	Duration time.Duration // 0: until the context is done, or nothing is left to record

@@ -5,6 +5,7 @@ package capture
 import (
 	"errors"
 	"io/fs"
+	"sync"
 	"sync/atomic"
 
 	"github.com/ebpf-reel/reel/capture/procfs"
@@ -17,6 +18,11 @@ type describer struct {
 	proc  Proc
 	clock Clock
 	sink  Sink
+
+	// starts are the exact start times of living targets, as the kernel side gives them; /proc cuts them to a Tick. With the
+	// exact one, every row of a process has the same identity.
+	mu     sync.Mutex
+	starts map[format.PID]uint64
 
 	queue  chan wanted
 	missed atomic.Uint64 // ended, or came too fast
@@ -32,8 +38,34 @@ type wanted struct {
 const describeQueue = 1024
 
 func newDescriber(proc Proc, clock Clock, sink Sink) *describer {
-	return &describer{proc: proc, clock: clock, sink: sink, queue: make(chan wanted, describeQueue)}
+	return &describer{proc: proc, clock: clock, sink: sink, starts: map[format.PID]uint64{}, queue: make(chan wanted, describeQueue)}
 }
+
+// began remembers when a process began.
+func (d *describer) began(pid format.PID, start uint64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.starts[pid] = start
+}
+
+// ended forgets a process.
+func (d *describer) ended(pid format.PID) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.starts, pid)
+}
+
+// exact returns the start time that the kernel side knows for a process, if start is what /proc makes of it; else start.
+func (d *describer) exact(pid format.PID, start uint64) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if known := d.starts[pid]; cut(known) == cut(start) {
+		return known
+	}
+	return start
+}
+
+func cut(start uint64) uint64 { return start / uint64(procfs.Tick) }
 
 // want asks for a description. It never waits.
 func (d *describer) want(pid format.PID, start uint64) {
@@ -55,7 +87,7 @@ func (d *describer) run() error {
 			d.missed.Add(1)
 			continue
 		}
-		if row.Start/uint64(procfs.Tick) != w.start/uint64(procfs.Tick) { // another process has this id by now
+		if cut(row.Start) != cut(w.start) { // another process has this id by now
 			d.missed.Add(1)
 			continue
 		}

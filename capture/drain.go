@@ -103,16 +103,20 @@ func (d *drainer) takeEvent(ev []byte) error {
 	return d.sink.AppendEvent(ev)
 }
 
-// process notices programs that want a description, and processes that ended.
+// process notices processes that begin, programs that want a description, and processes that end.
 func (d *drainer) process(ev []byte) {
 	var decoded format.Decoded
 	if format.DecodeEvent(ev, &decoded) != nil {
 		return // a reader says so
 	}
 	switch p := &decoded.Process; p.Op {
+	case format.ProcFork:
+		d.procs.began(p.PID, p.Start)
 	case format.ProcExec:
+		d.procs.began(p.PID, p.Start)
 		d.procs.want(p.PID, p.Start)
 	case format.ProcExit:
+		d.procs.ended(p.PID)
 		d.exits.Add(1)
 		select {
 		case d.exited <- struct{}{}:

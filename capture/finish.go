@@ -32,6 +32,7 @@ func (r *recording) finish(err error) (*Summary, error) {
 	r.notesAtEnd()
 	if err == nil {
 		err = r.heart.beat(true)
+		r.summary.RunningCPU = r.heart.last.RecorderCPU - r.cpuBefore
 	}
 	r.account()
 	closed := r.kernel.Close() // before sealing, which takes a while: the node is free of us

@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -52,6 +53,8 @@ func record(ctx context.Context, cfg Config, p ports) (*Summary, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Loading took memory that is of no use any more: the kernel's types.
+	debug.FreeOSMemory()
 	return r.run(ctx, chosen, command)
 }
 
@@ -73,9 +76,10 @@ type recording struct {
 	command *heldCommand // nil: none
 	ready   bool         // the capture has begun: from here on what happened is worth keeping
 
-	begun   format.KTime
-	summary Summary
-	noted   []Noted
+	begun     format.KTime
+	cpuBefore time.Duration // that the recorder had used when the capture had begun
+	summary   Summary
+	noted     []Noted
 }
 
 // open loads and attaches the hooks and makes the reel. If that fails, nothing is left behind.
@@ -237,6 +241,7 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 	if err := r.sink.Flush(); err != nil {
 		return err
 	}
+	r.cpuBefore = r.heart.last.RecorderCPU
 	r.announce()
 	if r.command != nil {
 		if err := r.command.release(); err != nil {
@@ -244,6 +249,11 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 		}
 	}
 	r.ready = true
+	if r.command != nil {
+		// Its exec is in the rings; most commands live long enough to say more.
+		_, err := r.describe(r.command.pid(), true)
+		return err
+	}
 	return nil
 }
 

@@ -59,6 +59,7 @@ func (r *recording) describe(pid format.PID, target bool) (*format.Process, erro
 	}
 	row.Time = r.clock.Now()
 	row.Target = target
+	row.Start = r.procs.exact(pid, row.Start)
 	return &row, r.procs.append(&row)
 }
 

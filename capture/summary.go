@@ -24,7 +24,8 @@ type Summary struct {
 	Notes     []Noted
 
 	// The receipt.
-	RecorderCPU  time.Duration // user and system, sealing included
+	RecorderCPU  time.Duration // user and system, from the program's start to its end: loading and sealing included
+	RunningCPU   time.Duration // of that, while it recorded
 	MaxRSS       uint64        // bytes
 	JournalBytes int64         // appended
 	ReelBytes    int64         // of Parquet
