@@ -161,8 +161,8 @@ type block struct {
 }
 
 const (
-	blockBytes = 64 << 10
-	maxBlocks  = 64
+	cacheBlockBytes = 64 << 10
+	maxCacheBlocks  = 64
 )
 
 // appendBody appends the body of the frame at off, whose header was checked before. The file may have changed since, so
@@ -181,11 +181,11 @@ func (b *blockCache) appendBody(buf []byte, off int64) ([]byte, error) {
 
 func (b *blockCache) appendTo(buf []byte, off int64, n int) ([]byte, error) {
 	for n > 0 {
-		blk, err := b.block(off / blockBytes)
+		blk, err := b.block(off / cacheBlockBytes)
 		if err != nil {
 			return buf, err
 		}
-		at := int(off % blockBytes)
+		at := int(off % cacheBlockBytes)
 		if at >= len(blk.data) {
 			return buf, io.ErrUnexpectedEOF
 		}
@@ -204,8 +204,8 @@ func (b *blockCache) block(number int64) (*block, error) {
 	b.clock++
 	blk := b.blocks[number]
 	if blk == nil {
-		if len(b.blocks) < maxBlocks {
-			blk = &block{data: make([]byte, 0, blockBytes)}
+		if len(b.blocks) < maxCacheBlocks {
+			blk = &block{data: make([]byte, 0, cacheBlockBytes)}
 		} else {
 			for _, other := range b.blocks {
 				if blk == nil || other.used < blk.used {
@@ -214,11 +214,11 @@ func (b *blockCache) block(number int64) (*block, error) {
 			}
 			delete(b.blocks, blk.number)
 		}
-		n := int(min(blockBytes, b.size-number*blockBytes))
+		n := int(min(cacheBlockBytes, b.size-number*cacheBlockBytes))
 		if n <= 0 {
 			return nil, io.ErrUnexpectedEOF
 		}
-		got, err := b.file.ReadAt(blk.data[:n], number*blockBytes)
+		got, err := b.file.ReadAt(blk.data[:n], number*cacheBlockBytes)
 		blk.data = blk.data[:got]
 		if got < n {
 			if err == nil || err == io.EOF {

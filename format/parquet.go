@@ -133,16 +133,25 @@ func (w *tableWriter[R]) write(rows []R) error {
 				return fmt.Errorf("column %s: %w", w.def.cols[i].Name, err)
 			}
 		}
-		if w.def.time != nil {
-			if w.rows == 0 {
-				w.min = w.def.time(&rows[0])
-			}
-			w.max = w.def.time(&rows[n-1])
-		}
+		w.span(rows[:n])
 		w.rows += int64(n)
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// span widens the times of the file by those of rows.
+func (w *tableWriter[R]) span(rows []R) {
+	if w.def.time == nil {
+		return
+	}
+	for i := range rows {
+		t := w.def.time(&rows[i])
+		if w.rows == 0 && i == 0 {
+			w.min, w.max = t, t
+		}
+		w.min, w.max = min(w.min, t), max(w.max, t)
+	}
 }
 
 func (w *tableWriter[R]) writeColumn(i int, rows []R) error {

@@ -87,7 +87,8 @@ func howColumn() column[Socket] {
 // ioRow is an IO and where its payload is.
 type ioRow struct {
 	IO
-	ref int64 // row of the segment's payload table; -1 none
+	ref   int64  // row of the segment's payload table; -1 none
+	block uint32 // that the row is stored in
 }
 
 var ioTable = table[ioRow]{
@@ -96,7 +97,7 @@ var ioTable = table[ioRow]{
 	cpu:  func(r *ioRow) uint16 { return r.CPU },
 	cols: []column[ioRow]{
 		number("time_ns", "when the call returned", delta, func(r *ioRow) *KTime { return &r.Time }),
-		number("duration_ns", "of the call", plain, func(r *ioRow) *time.Duration { return &r.Duration }).or(-1),
+		number("duration_ns", "of the call", delta, func(r *ioRow) *time.Duration { return &r.Duration }).or(-1),
 		number("cpu", "that it ran on", dict, func(r *ioRow) *uint16 { return &r.CPU }),
 		number("pid", "process", dict, func(r *ioRow) *PID { return &r.PID }),
 		number("tid", "thread", dict, func(r *ioRow) *TID { return &r.TID }),
@@ -109,7 +110,7 @@ var ioTable = table[ioRow]{
 		enum("flags", "properties of the call, joined by |", func(r *ioRow) *IOFlags { return &r.Flags }, IOFlags.String, ParseIOFlags),
 		enum("cut", "why fewer bytes are stored than were moved", func(r *ioRow) *Cut { return &r.Cut }, Cut.String, ParseCut),
 		number("ret", "bytes moved, or minus errno", dict, func(r *ioRow) *int64 { return &r.Ret }),
-		computed("seq", "TCP sequence number of the first byte moved", ColumnUint32, plain,
+		computed("seq", "TCP sequence number of the first byte moved", ColumnUint32, delta,
 			func(r *ioRow) int64 {
 				if r.Flags&IOOffsetValid == 0 {
 					return math.MinInt64
@@ -127,6 +128,7 @@ var ioTable = table[ioRow]{
 		number("local_port", "this end", dict, func(r *ioRow) *uint16 { return &r.LPort }),
 		number("remote_port", "the other end", dict, func(r *ioRow) *uint16 { return &r.RPort }),
 		number("payload_ref", "ref of the payload row; NULL: no bytes", delta, func(r *ioRow) *int64 { return &r.ref }).or(-1),
+		number("block", "rows of a block follow each other, and later blocks are of later times", dict, func(r *ioRow) *uint32 { return &r.block }),
 	},
 }
 

@@ -1,16 +1,18 @@
 package format
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 )
 
 // Batches of a table are written when they are this long, or when the bytes of all batches are this many: what a seal
-// holds in memory beside the index of its journal.
+// holds in memory beside the index of its journal, and what a reader holds of a file (SPEC.md §5.2).
 const (
-	sealRows  = 4 * batchRows
-	sealBytes = 4 << 20
+	blockRows  = 16 << 10
+	blockBytes = 4 << 20
 )
 
 // sealJournal writes the segment that the rows of an indexed journal make. It is whole, and its name lasts, when
@@ -35,11 +37,15 @@ func sealJournal(fsys FS, dir, uuid string, ix *journalIndex, filter Filter) (Se
 
 // sealer writes one segment.
 type sealer struct {
-	fsys FS
-	dir  string // the segment's, while it is written
-	id   fileID
-	buf  []byte // the bytes that rows of the batches point into
-	refs int64  // payload rows so far
+	fsys  FS
+	dir   string // the segment's, while it is written
+	id    fileID
+	buf   []byte // the bytes that rows of the batches point into
+	refs  int64  // payload rows so far
+	block uint32 // of io rows, from 0
+
+	keys   []connKey
+	sorted []ioRow // a second block's memory: rows are sorted from one into the other
 
 	tables    []sealTable
 	sockets   *sealBatch[Socket]
@@ -83,7 +89,7 @@ func (s *sealer) writeRows(ix *journalIndex, filter Filter) error {
 		if err != nil {
 			return err
 		}
-		if full || len(s.buf) >= sealBytes {
+		if full || len(s.buf) >= blockBytes {
 			if err := s.flush(); err != nil {
 				return err
 			}
@@ -94,6 +100,9 @@ func (s *sealer) writeRows(ix *journalIndex, filter Filter) error {
 
 // flush writes all batches; then nothing points into buf any more.
 func (s *sealer) flush() error {
+	if err := s.arrange(); err != nil {
+		return err
+	}
 	for _, t := range s.tables {
 		if err := t.flush(); err != nil {
 			return err
@@ -109,15 +118,7 @@ func (s *sealer) add(row Row) (full bool, err error) {
 	case *Socket:
 		return addRow(s, &s.sockets, &socketTable, *r)
 	case *IO:
-		io := ioRow{IO: *r, ref: -1}
-		if len(r.Payload) > 0 {
-			io.ref = s.refs
-			s.refs++
-			if _, err := addRow(s, &s.payloads, &payloadTable, payloadRow{io.ref, r.Payload}); err != nil {
-				return false, err
-			}
-		}
-		return addRow(s, &s.ios, &ioTable, io)
+		return addRow(s, &s.ios, &ioTable, ioRow{IO: *r, ref: -1, block: s.block})
 	case *Process:
 		return addRow(s, &s.processes, &processTable, *r)
 	case *Clock:
@@ -132,6 +133,68 @@ func (s *sealer) add(row Row) (full bool, err error) {
 		return addRow(s, &s.notes, &noteTable, *r)
 	}
 	return false, fmt.Errorf("a row of type %T cannot be sealed", row)
+}
+
+// arrange puts the io rows of a block in the order of their connections, and makes their payload rows. Rows of one socket
+// and direction that follow each other cost half of what they do in the order of time: ids repeat, and sequence numbers
+// grow evenly. A reader puts a block back into the order of time, so two rows of one time and CPU must stay as they are.
+func (s *sealer) arrange() error {
+	if s.ios == nil || len(s.ios.rows) == 0 {
+		return nil
+	}
+	rows := s.ios.rows
+	s.block++
+	if !sameMoment(rows) {
+		s.keys = s.keys[:0]
+		for i := range rows {
+			s.keys = append(s.keys, connKey{rows[i].Socket, rows[i].Dir, int32(i)})
+		}
+		slices.SortFunc(s.keys, compareConnKeys)
+		s.sorted = resize(s.sorted, len(rows))
+		for i, k := range s.keys {
+			s.sorted[i] = rows[k.at]
+		}
+		s.ios.rows, s.sorted = s.sorted, rows
+		rows = s.ios.rows
+	}
+	for i := range rows {
+		if len(rows[i].Payload) == 0 {
+			continue
+		}
+		rows[i].ref = s.refs
+		s.refs++
+		if _, err := addRow(s, &s.payloads, &payloadTable, payloadRow{rows[i].ref, rows[i].Payload}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// connKey orders a block's rows by connection; at, their place before, is the order of time.
+type connKey struct {
+	socket SocketID
+	dir    Direction
+	at     int32
+}
+
+func compareConnKeys(a, b connKey) int {
+	switch {
+	case a.socket != b.socket:
+		return cmp.Compare(a.socket, b.socket)
+	case a.dir != b.dir:
+		return cmp.Compare(a.dir, b.dir)
+	}
+	return cmp.Compare(a.at, b.at)
+}
+
+// sameMoment reports whether two rows, in the order of time and CPU, have the same of both.
+func sameMoment(rows []ioRow) bool {
+	for i := 1; i < len(rows); i++ {
+		if rows[i].Time == rows[i-1].Time && rows[i].CPU == rows[i-1].CPU {
+			return true
+		}
+	}
+	return false
 }
 
 // sealBatch collects rows of one table on their way into its file.
@@ -155,7 +218,7 @@ func addRow[R any](s *sealer, b **sealBatch[R], def *table[R], row R) (full bool
 		s.tables = append(s.tables, *b)
 	}
 	(*b).rows = append((*b).rows, row)
-	return len((*b).rows) >= sealRows, nil
+	return len((*b).rows) >= blockRows, nil
 }
 
 func (b *sealBatch[R]) flush() error {

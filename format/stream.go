@@ -50,9 +50,38 @@ const (
 type rowBatch[R any] struct {
 	rows    []R
 	n       int
+	order   []int32       // of the rows; nil: as they are
 	buffers []*pageBuffer // that payloads lie in
 	warning error         // bytes of these rows are missing
 	err     error         // after the rows
+}
+
+// ioBatches keeps the memory of blocks: without it every segment would allocate its own.
+var ioBatches = sync.Pool{New: func() any { return &rowBatch[ioRow]{rows: make([]ioRow, 0, blockRows+aheadRows)} }}
+
+func newRowBatch[R any]() *rowBatch[R] {
+	if b, ok := any((*rowBatch[R])(nil)).(*rowBatch[ioRow]); ok {
+		b = ioBatches.Get().(*rowBatch[ioRow])
+		return any(b).(*rowBatch[R])
+	}
+	return &rowBatch[R]{rows: make([]R, aheadRows)}
+}
+
+// discard gives the batch's memory back.
+func (b *rowBatch[R]) discard() {
+	b.release()
+	if b, ok := any(b).(*rowBatch[ioRow]); ok {
+		b.err, b.warning = nil, nil
+		ioBatches.Put(b)
+	}
+}
+
+// at returns row i in order.
+func (b *rowBatch[R]) at(i int) *R {
+	if b.order != nil {
+		i = int(b.order[i])
+	}
+	return &b.rows[i]
 }
 
 func (b *rowBatch[R]) retain(buf *pageBuffer) {
@@ -95,7 +124,7 @@ func newFileStream[R any](def *table[R], segment int, source batchSource[R], asR
 		full: make(chan *rowBatch[R], aheadBatches), free: make(chan *rowBatch[R], aheadBatches), quit: make(chan struct{}),
 	}
 	for range aheadBatches {
-		s.free <- &rowBatch[R]{rows: make([]R, aheadRows)}
+		s.free <- newRowBatch[R]()
 	}
 	s.done.Go(func() {
 		defer close(s.full)
@@ -118,7 +147,7 @@ func (s *fileStream[R]) work(source batchSource[R]) {
 		select {
 		case s.full <- b:
 		case <-s.quit:
-			b.release()
+			b.discard()
 			return
 		}
 		if b.err != nil {
@@ -159,10 +188,10 @@ func (s *fileStream[R]) next() error {
 	return nil
 }
 
-func (s *fileStream[R]) row() Row { return s.asRow(&s.cur.rows[s.i]) }
+func (s *fileStream[R]) row() Row { return s.asRow(s.cur.at(s.i)) }
 
 func (s *fileStream[R]) place() place {
-	r := &s.cur.rows[s.i]
+	r := s.cur.at(s.i)
 	p := place{time: s.def.time(r), table: s.def.id, segment: s.seg}
 	if s.def.cpu != nil {
 		p.cpu = s.def.cpu(r)
@@ -183,10 +212,13 @@ func (s *fileStream[R]) stop() {
 	close(s.quit)
 	s.done.Wait()
 	if s.cur != nil {
-		s.cur.release()
+		s.cur.discard()
 	}
 	for b := range s.full {
-		b.release()
+		b.discard()
+	}
+	for len(s.free) > 0 {
+		(<-s.free).discard()
 	}
 }
 
@@ -225,87 +257,28 @@ func (s *fileSource[R]) fill(b *rowBatch[R]) error {
 	if err != nil {
 		return s.corrupt(err)
 	}
-	for i := range b.rows[:n] {
-		r := &b.rows[i]
+	return s.check(b)
+}
+
+// check holds rows to their order, and to the times that the manifest gives their file.
+func (s *fileSource[R]) check(b *rowBatch[R]) error {
+	for i := range b.n {
+		r := b.at(i)
 		p := place{time: s.t.def.time(r)}
 		if s.t.def.cpu != nil {
 			p.cpu = s.t.def.cpu(r)
 		}
 		if p.time < s.info.MinTime || p.time > s.info.MaxTime || s.started && p.less(s.last) {
 			b.n = i
-			return s.corrupt(fmt.Errorf("row %d at time %d is out of order, or outside the times in the manifest", s.rows+int64(i), p.time))
+			return s.corrupt(fmt.Errorf("row %d, of time %d, is out of order or outside the times in the manifest", s.rows+int64(i), p.time))
 		}
 		s.last, s.started = p, true
 	}
-	s.rows += int64(n)
+	s.rows += int64(b.n)
 	return nil
 }
 
 func (s *fileSource[R]) close() { s.file.Close() }
-
-// ioSource reads the io file of a segment, and the payload file beside it.
-type ioSource struct {
-	fileSource[ioRow]
-	payloadInfo File
-	payloadFile ReadFile
-	payload     *payloadReader // nil: none is read
-	damaged     bool           // bytes that rows refer to cannot be read
-	ref         int64
-}
-
-func (s *ioSource) fill(b *rowBatch[ioRow]) error {
-	if err := s.fileSource.fill(b); err != nil {
-		return err
-	}
-	for i := range b.rows[:b.n] {
-		r := &b.rows[i]
-		if r.ref < 0 {
-			continue
-		}
-		if r.ref <= s.ref {
-			b.n = i
-			return s.corrupt(fmt.Errorf("payload_ref %d follows %d", r.ref, s.ref))
-		}
-		s.ref = r.ref
-		if s.payload == nil {
-			if s.damaged {
-				r.Cut = CutDamaged
-			}
-			continue
-		}
-		data, buf, err := s.payload.find(r.ref)
-		if err != nil {
-			r.Cut = CutDamaged
-			s.lose(b, err)
-			continue
-		}
-		r.Payload = data
-		b.retain(buf)
-	}
-	return nil
-}
-
-// lose tells why payload is missing, and ends the reading of a file that is damaged.
-func (s *ioSource) lose(b *rowBatch[ioRow], err error) {
-	if b.warning == nil {
-		b.warning = corruptFile(s.payloadInfo.Name, s.seg, err)
-	}
-	if errors.As(err, new(*pageError)) {
-		s.payload.close()
-		s.payload = nil
-		s.damaged = true
-	}
-}
-
-func (s *ioSource) close() {
-	if s.payload != nil {
-		s.payload.close()
-	}
-	if s.payloadFile != nil {
-		s.payloadFile.Close()
-	}
-	s.fileSource.close()
-}
 
 // journalStream is the rows of one journal.
 type journalStream struct {

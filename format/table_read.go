@@ -232,6 +232,13 @@ func decodeNumberPage(dst []int64, src []byte, encoding int, t ColumnType) error
 		return decodePlain(dst, src, 8, unsigned)
 	case t != ColumnBool && encoding == encDelta:
 		_, err := decodeDelta(dst, src)
+		if typ == 1 { // its arithmetic is that of 32 bits
+			for i, v := range dst {
+				if dst[i] = int64(int32(v)); unsigned {
+					dst[i] = int64(uint32(v))
+				}
+			}
+		}
 		return err
 	}
 	return errEncoding
