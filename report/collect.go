@@ -42,6 +42,7 @@ type Collector struct {
 	conns     *selection[facts.Connection]
 	names     map[format.PID]string
 	exchanges uint64
+	cut       uint64
 	connSeen  uint64
 }
 
@@ -100,6 +101,8 @@ func (k *Collector) Exchange(e *facts.Exchange) error {
 	}
 	if e.Missing&^Cuts != 0 {
 		scores[Incomplete] = sample
+	} else if e.Missing != 0 {
+		k.cut++
 	}
 	k.rows.offer(id, scores[:], func() *facts.Exchange { return slim(e) })
 	k.details.offer(id, scores[:], func() detail {
@@ -152,7 +155,7 @@ type Facts struct {
 
 // Data returns what was kept, together with f, ready for a renderer. The Collector may be used on.
 func (k *Collector) Data(f Facts) *Data {
-	d := &Data{Summary: f.Summary, Nodes: f.Nodes, Edges: f.Edges, Ledger: sortedLedger(f.Ledger)}
+	d := &Data{Cut: k.cut, Summary: f.Summary, Nodes: f.Nodes, Edges: f.Edges, Ledger: sortedLedger(f.Ledger)}
 	for class := range k.conns.classes {
 		k.conns.each(class, func(_ int, _ uint64, c *facts.Connection) {
 			d.Connections = append(d.Connections, Connection{Connection: *c, Edge: -1})

@@ -17,6 +17,7 @@ type Data struct {
 	Nodes   []facts.Node
 	Edges   []facts.Edge
 	Privacy Privacy
+	Cut     uint64 // exchanges that lack nothing but body bytes which were left out on purpose; 0 if nobody counted them
 
 	Connections []Connection // by ID
 	Exchanges   []Exchange   // by ID

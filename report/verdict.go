@@ -30,14 +30,19 @@ func (d *Data) Verdict() Verdict {
 		v.Points = append(v.Points, Point{label, text, level})
 	}
 
-	switch {
+	switch incomplete := s.Exchanges - s.Complete - min(d.Cut, s.Exchanges-s.Complete); {
 	case s.Exchanges == 0:
 		add("exchanges", "none found in "+quantity.Of(s.Connections, "connection"), facts.Notice)
 	case s.Complete == s.Exchanges:
 		add("exchanges", quantity.Of(s.Exchanges, "exchange")+", all complete", facts.Info)
+	case incomplete == 0:
+		add("exchanges", quantity.Of(s.Exchanges, "exchange")+", all complete but for body bytes that were left out on purpose in "+quantity.Count(d.Cut), facts.Info)
 	default:
-		add("exchanges", quantity.Count(s.Complete)+" of "+quantity.Of(s.Exchanges, "exchange")+" complete ("+
-			quantity.Share(s.Complete, s.Exchanges)+"); the others say what they lack", facts.Notice)
+		text := quantity.Count(s.Exchanges-incomplete) + " of " + quantity.Of(s.Exchanges, "exchange") + " complete (" + quantity.Share(s.Exchanges-incomplete, s.Exchanges) + ")"
+		if d.Cut > 0 {
+			text += ", but for body bytes that were left out on purpose in " + quantity.Count(d.Cut)
+		}
+		add("exchanges", text+"; each of the others says what it lacks", facts.Notice)
 	}
 	if s.LostEvents > 0 {
 		all := s.LostEvents + s.Overhead.Events
