@@ -1,0 +1,88 @@
+// Command bench turns this machine into numbers for docs/benchmarks.md: what recording costs a server, how many events the
+// recorder takes, and how fast a reel is read, each beside its peer (tcpdump, tshark) in the same run.
+//
+// Only ratios within one run are worth comparing: the machine may be shared. Pairs (without, with) are interleaved, their
+// order alternates, ratios are taken inside a pair, and the median over the pairs is what is printed.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+// bench is one run: its settings and where it puts things.
+type bench struct {
+	reel    string // the binary
+	dir     string // scratch, removed at the end
+	rounds  int
+	load    time.Duration // of one measurement
+	million int           // exchanges to analyze
+}
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "hammer" {
+		if err := hammer(os.Args[2:]); err != nil {
+			fmt.Fprintln(os.Stderr, "hammer:", err)
+			os.Exit(1)
+		}
+		return
+	}
+	b := &bench{}
+	out := flag.String("o", "docs/benchmarks.md", "`file` to write the page to")
+	flag.StringVar(&b.reel, "reel", "bin/reel", "the `binary` to measure")
+	flag.IntVar(&b.rounds, "rounds", 3, "interleaved pairs of each recorder")
+	flag.DurationVar(&b.load, "load", 4*time.Second, "load of one measurement")
+	flag.IntVar(&b.million, "exchanges", 1_000_000, "exchanges of the reel that is analyzed")
+	flag.Parse()
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := b.run(ctx, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func (b *bench) run(ctx context.Context, out string) (err error) {
+	if os.Geteuid() != 0 {
+		return errors.New("recording needs root; run: sudo make bench")
+	}
+	if b.reel, err = filepath.Abs(b.reel); err != nil {
+		return err
+	}
+	if b.dir, err = os.MkdirTemp("", "reel-bench-"); err != nil {
+		return err
+	}
+	defer os.RemoveAll(b.dir)
+
+	web, err := startNginx(ctx, filepath.Join(b.dir, "nginx"))
+	if err != nil {
+		return err
+	}
+	defer web.stop()
+
+	page := &document{start: time.Now(), machine: machine()}
+	steps := []struct {
+		name string
+		run  func(context.Context, *nginx, *document) error
+	}{
+		{"cost of recording", b.recorderCost},
+		{"events per second", b.eventRate},
+		{"reading", b.reading},
+	}
+	for _, s := range steps {
+		fmt.Fprintln(os.Stderr, "==", s.name)
+		if err := s.run(ctx, web, page); err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+	}
+	fmt.Print(page.markdown())
+	return os.WriteFile(out, []byte(page.markdown()), 0o644)
+}
