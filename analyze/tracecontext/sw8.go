@@ -1,0 +1,61 @@
+package tracecontext
+
+import (
+	"bytes"
+	"encoding/base64"
+)
+
+// maxSW8 bounds the decoded ids of an sw8 field, which are text of any form.
+const maxSW8 = 256
+
+// parseSW8 reads SkyWalking's cross-process header v3: sample, trace id, segment id, span number, service, instance, endpoint and
+// address, all but sample and span number in Base64.
+func parseSW8(v []byte) (c ids, ok bool) {
+	var parts [8][]byte
+	for i := range parts {
+		var more bool
+		parts[i], v, more = bytes.Cut(v, dash)
+		if more != (i < 7) {
+			return c, false
+		}
+	}
+	if s := string(parts[0]); s != "0" && s != "1" {
+		return c, false
+	}
+	c.sampled = string(parts[0])
+	number := parts[3]
+	if len(number) == 0 || len(number) > 9 || len(bytes.Trim(number, "0123456789")) > 0 {
+		return c, false
+	}
+	var segment []byte
+	if c.trace, ok = decode(parts[1]); !ok {
+		return c, false
+	}
+	if segment, ok = decode(parts[2]); !ok {
+		return c, false
+	}
+	for _, p := range parts[4:] {
+		if _, err := base64.StdEncoding.AppendDecode(nil, p); err != nil {
+			return c, false
+		}
+	}
+	c.span = append(append(segment, '-'), number...)
+	return c, true
+}
+
+// decode reads a Base64 id of printable characters.
+func decode(v []byte) ([]byte, bool) {
+	if len(v) == 0 || len(v) > base64.StdEncoding.EncodedLen(maxSW8) {
+		return nil, false
+	}
+	id, err := base64.StdEncoding.AppendDecode(nil, v)
+	if err != nil || len(id) == 0 {
+		return nil, false
+	}
+	for _, c := range id {
+		if c <= ' ' || c > '~' {
+			return nil, false
+		}
+	}
+	return id, true
+}
