@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ebpf-reel/reel/format"
+	"github.com/ebpf-reel/reel/report/quantity"
 )
 
 // plain makes a string of a reel fit for a terminal: whoever made the reel must not move the reader's cursor.
@@ -29,19 +30,6 @@ func plainList(list []string) string {
 	return strings.Join(words, " ")
 }
 
-// size writes bytes with a binary unit: "12 B", "3.4 MiB".
-func size[N int64 | uint64](n N) string {
-	if n < 1024 {
-		return fmt.Sprintf("%d B", n)
-	}
-	f, units := float64(n)/1024, "KMGTPE"
-	i := 0
-	for ; f >= 1024; i++ {
-		f /= 1024
-	}
-	return fmt.Sprintf("%.1f %ciB", f, units[i])
-}
-
 // appendText writes the summary for people.
 func (info *reelInfo) appendText(b []byte) []byte {
 	line := func(label, format string, args ...any) {
@@ -51,7 +39,7 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	c := &info.Capture
 	line("reel", "%s, %s", plain(info.Path), map[bool]string{true: "ended cleanly", false: "not ended cleanly"}[info.Clean])
 	line("id", "%s, schema %d", plain(info.UUID), info.SchemaVersion)
-	line("host", "%s, Linux %s, %s, %s", known(c.Host), known(c.Kernel), known(c.Arch), count(c.CPUs, "CPU"))
+	line("host", "%s, Linux %s, %s, %s", known(c.Host), known(c.Kernel), known(c.Arch), quantity.Of(uint64(max(c.CPUs, 0)), "CPU"))
 	line("tool", "%s", known(c.Tool))
 	line("command", "%s", plainList(c.Command))
 	line("targets", "%s", plainList(c.Targets))
@@ -61,26 +49,27 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	} else {
 		line("when", "%s to %s", info.Start.Format(time.RFC3339Nano), info.End.Format(time.RFC3339Nano))
 	}
-	line("duration", "%s", info.Duration.Round(time.Millisecond))
-	line("segments", "%d, %s on disk", info.Segments, size(info.DiskBytes))
+	line("duration", "%s", quantity.Duration(info.Duration))
+	line("segments", "%d, %s on disk", info.Segments, quantity.Bytes(uint64(info.DiskBytes)))
 	for _, t := range info.Tables {
-		line("", "%-10s %12d %s  %10s", t.Name, t.Rows, "rows", size(t.Bytes))
+		line("", "%-10s %14s rows  %10s", t.Name, quantity.Count(uint64(t.Rows)), quantity.Bytes(uint64(t.Bytes)))
 	}
 	b = info.appendHooks(b)
 	l := &info.Loss
 	if l.Lost == 0 {
-		line("loss", "none of %s", count(l.Captured, "record"))
+		line("loss", "none of %s", quantity.Of(l.Captured, "record"))
 	} else {
-		line("loss", "%s (%s) next to %d captured", count(l.Lost, "record"), size(l.LostBytes), l.Captured)
+		line("loss", "%s (%s) next to %s captured", quantity.Of(l.Lost, "record"), quantity.Bytes(l.LostBytes), quantity.Count(l.Captured))
 		for _, cpu := range l.CPUs {
-			line("", "CPU %d lost %s", cpu.CPU, count(cpu.Lost, "record"))
+			line("", "CPU %d lost %s", cpu.CPU, quantity.Of(cpu.Lost, "record"))
 		}
 	}
 	if o := info.Overhead; o == nil {
 		line("overhead", "unknown: the reel has no heartbeat")
 	} else {
-		line("overhead", "recorder %s CPU%s, RSS up to %s, journal %s, sealed %s, programs %s, shed level up to %d",
-			o.RecorderCPU.Round(time.Millisecond), share(o.RecorderCPU, info.Duration), size(o.MaxRSS), size(o.Journal), size(o.Sealed), programs(o.ProgramTime), o.MaxShed)
+		line("overhead", "recorder %s CPU (%s of one core), RSS up to %s, journal %s, sealed %s, programs %s, shed level up to %d",
+			quantity.Duration(o.RecorderCPU), quantity.Share(uint64(max(o.RecorderCPU, 0)), uint64(max(info.Duration, 0))),
+			quantity.Bytes(o.MaxRSS), quantity.Bytes(o.Journal), quantity.Bytes(o.Sealed), programs(o.ProgramTime), o.MaxShed)
 	}
 	for _, n := range info.Notes {
 		line("note", "%s (%d): %s", plain(n.Name), n.Count, plain(n.Detail))
@@ -122,7 +111,7 @@ func snaplen(n uint32) string {
 	if n == format.FullSnaplen {
 		return "full"
 	}
-	return size(int64(n))
+	return quantity.Bytes(uint64(n))
 }
 
 func ports(list []uint16) string {
@@ -132,17 +121,9 @@ func ports(list []uint16) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
 }
 
-// share is a CPU time as a part of one core.
-func share(cpu, of time.Duration) string {
-	if of <= 0 {
-		return ""
-	}
-	return fmt.Sprintf(" (%.1f %% of one core)", 100*float64(cpu)/float64(of))
-}
-
 func programs(d time.Duration) string {
 	if d < 0 {
 		return "n/a"
 	}
-	return d.Round(time.Millisecond).String()
+	return quantity.Duration(d)
 }

@@ -54,14 +54,18 @@ func exitCodeCommand(ts *testscript.TestScript, neg bool, args []string) {
 	}
 }
 
-// flip FILE OFFSET inverts a byte of a file.
+// flip FILE FROM TO inverts the bytes of a file from an offset to another.
 func flipCommand(ts *testscript.TestScript, neg bool, args []string) {
 	path := ts.MkAbs(oneMatch(ts, args[0]))
 	data, err := os.ReadFile(path)
 	ts.Check(err)
-	offset, err := strconv.Atoi(args[1])
+	from, err := strconv.Atoi(args[1])
 	ts.Check(err)
-	data[offset] ^= 0xff
+	to, err := strconv.Atoi(args[2])
+	ts.Check(err)
+	for i := from; i < to; i++ {
+		data[i] ^= 0xff
+	}
 	ts.Check(os.WriteFile(path, data, 0o600))
 }
 

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/ebpf-reel/reel/format"
+	"github.com/ebpf-reel/reel/report/quantity"
 )
 
 func newVerifyCommand() *cobra.Command {
@@ -34,7 +35,7 @@ A reel whose recorder was killed is not damaged: verify says that it is unclean,
 			}
 			m := reel.Manifest()
 			damaged := slices.ContainsFunc(problems, isDamage)
-			fmt.Fprintf(out, "%s: %s, %s, %s\n", args[0], verdict(m, damaged), count(len(m.Segments), "segment"), count(sealedRows(m), "sealed row"))
+			fmt.Fprintf(out, "%s: %s, %s, %s\n", args[0], verdict(m, damaged), quantity.Of(uint64(len(m.Segments)), "segment"), quantity.Of(sealedRows(m), "sealed row"))
 			if damaged {
 				return fmt.Errorf("%s is damaged: what is whole can still be read", args[0])
 			}
@@ -63,20 +64,12 @@ func isDamage(p format.Problem) bool {
 	return false
 }
 
-// count writes a number with its noun: "1 segment", "3 segments".
-func count[N int | int64 | uint64](n N, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-	return fmt.Sprintf("%d %ss", n, noun)
-}
-
-func sealedRows(m *format.Manifest) int64 {
-	var n int64
+func sealedRows(m *format.Manifest) uint64 {
+	var n uint64
 	for _, s := range m.Segments {
 		for _, f := range s.Files {
 			if f.Table != format.TablePayload.String() {
-				n += f.Rows
+				n += uint64(f.Rows) // not negative: the manifest was checked
 			}
 		}
 	}
