@@ -176,6 +176,9 @@ func (x *lexer) behindName(b []byte, i int) int {
 	}
 	x.mode = inTarget
 	x.url = urlLexer{}
+	if string(x.kept()) == "CONNECT" { // its target is an authority without a scheme
+		x.url.state = urlAuthority
+	}
 	return i
 }
 

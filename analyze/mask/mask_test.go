@@ -182,6 +182,7 @@ func TestReadable(t *testing.T) {
 		"GET / HTTP/1.1\r\nCookie: a=b\r\n c=d\r\nX: y\r\n\r\n":                   "GET / HTTP/1.1\r\nCookie: ***\r\n ***\r\nX: y\r\n\r\n",
 		"GET /a?token=abc&x=1 HTTP/1.1\r\n\r\n":                                   "GET /a?token=***&x=1 HTTP/1.1\r\n\r\n",
 		"GET /a?tokens=abc&x=1 HTTP/1.1\r\n\r\n":                                  "GET /a?tokens=abc&x=1 HTTP/1.1\r\n\r\n",
+		"CONNECT u:p@h:443 HTTP/1.1\r\n\r\n":                                      "CONNECT ***@h:443 HTTP/1.1\r\n\r\n",
 		"GET http://u:p@h:80/ HTTP/1.1\r\n\r\n":                                   "GET http://***@h:80/ HTTP/1.1\r\n\r\n",
 		"HTTP/1.1 302 Found\r\nLocation: https://t0ken@git.test/x\r\n\r\n":        "HTTP/1.1 302 Found\r\nLocation: https://*****@git.test/x\r\n\r\n",
 		"HTTP/1.1 200 OK\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\n\r\n":           "HTTP/1.1 200 OK\r\nSet-Cookie: ***\r\nSet-Cookie: ***\r\n\r\n",
