@@ -31,6 +31,9 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 		tally.AddBytes(ledger.Problem(p.Kind), max(1, uint64(max(p.Rows, 0))), uint64(max(p.Bytes, 0)),
 			ledger.Where{File: p.File, Offset: p.Offset, Text: p.Message})
 	}
+	if !src.Manifest().Clean && tally.Count(ledger.UncleanEnd) == 0 {
+		tally.Add(ledger.UncleanEnd, 1, ledger.Where{})
+	}
 	clocks, processes := new(clock.Builder), process.NewBuilder(cfg.Processes)
 	rings := make(rings)
 	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote}

@@ -63,7 +63,10 @@ func (t *Table) replaced(c *Conn) {
 	if c.has(flagFinished) {
 		return
 	}
-	if !c.SawEnd && !c.has(flagDead|flagFDClosed|flagClosing) {
+	if c.has(flagFinSent | flagReset) {
+		c.SawEnd = true // only its last row is missing, or late
+	}
+	if !c.SawEnd {
 		t.ledger.Add(ledger.SocketReused, 1, c.where(t.now))
 	}
 	t.finish(c)

@@ -142,8 +142,7 @@ func (t *Table) socket(r *format.Socket) {
 	case format.SockShutdown:
 		if r.Ret == 0 && r.NewState != 0 { // SHUT_WR or SHUT_RDWR
 			c.set(flagFinSent)
-			t.giveUpOn(c, Out)
-			t.end(c, Out, FIN)
+			t.finSent(c)
 		}
 	case format.SockClose:
 		t.closed(c, r)
@@ -212,8 +211,8 @@ func (t *Table) state(c *Conn, r *format.Socket) {
 		}
 	case format.TCPFinWait1, format.TCPLastAck:
 		c.fin.at, c.fin.tid = r.Time, r.TID
-		t.giveUpOn(c, Out)
-		t.end(c, Out, FIN)
+		c.End = max(c.End, r.Time)
+		t.finSent(c)
 		c.enter(r.NewState)
 	case format.TCPClose:
 		t.dead(c, r)
@@ -221,6 +220,13 @@ func (t *Table) state(c *Conn, r *format.Socket) {
 		c.enter(r.NewState)
 	}
 	t.infer(c)
+}
+
+// finSent ends what c writes: its rows, which count from the entry of their calls, have all come.
+func (t *Table) finSent(c *Conn) {
+	t.giveUpOn(c, Out)
+	t.tail(c, Out)
+	t.end(c, Out, FIN)
 }
 
 // dead takes the change to CLOSE: no more segments. What waits in the receive queue can still be read as long as a

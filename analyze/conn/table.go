@@ -187,19 +187,25 @@ func (t *Table) finish(c *Conn) {
 	}
 	t.giveUp(c, math.MaxInt64)
 	for _, d := range [...]Dir{In, Out} {
-		s := &c.dirs[d]
-		if n := s.ahead(s.last); s.known && s.lastKnown && n > 0 && n < maxJump {
-			t.lose(c, d, n, c.End, ledger.StreamTailLost)
-		}
+		t.tail(c, d)
 	}
 	for _, d := range [...]Dir{In, Out} {
 		t.end(c, d, c.ending(d))
 	}
 	t.infer(c)
+	t.guess(c)
 	c.set(flagFinished)
 	t.open--
 	t.handler.Closed(c)
 	t.lingering.push(due{c, later(t.now, t.limits.Linger)})
+}
+
+// tail counts as lost what lies between the last call of a direction and the end that a socket row shows.
+func (t *Table) tail(c *Conn, d Dir) {
+	s := &c.dirs[d]
+	if n := s.ahead(s.last); s.known && s.lastKnown && !s.ended && n > 0 && n < maxJump {
+		t.lose(c, d, n, c.End, ledger.StreamTailLost)
+	}
 }
 
 // ending says how a direction that has not ended itself ends with its connection.
@@ -232,6 +238,9 @@ func (t *Table) end(c *Conn, d Dir, how Ending) {
 func (t *Table) gone(c *Conn) {
 	if !c.has(flagSocketRow) {
 		t.ledger.Add(ledger.SocketUnnamed, 1, c.where(c.Start))
+	}
+	if c.Image != nil && !c.Image.Known {
+		t.ledger.Add(ledger.ProcessUnknown, 1, c.where(c.Start))
 	}
 	if err := t.handler.Gone(c); err != nil && t.err == nil {
 		t.err = err

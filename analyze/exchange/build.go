@@ -116,8 +116,8 @@ func (x *pending) times() {
 		first = x.response.firstEnd
 	}
 	ex.TTFB = max(first.Sub(ex.Start), 0)
-	if ex.Missing&(facts.EndUnknown|facts.LengthUnknown) == 0 {
-		ex.Duration = max(x.response.last.Sub(ex.Start), 0)
+	if ex.Missing&(facts.EndUnknown|facts.LengthUnknown) == 0 && !x.endLost {
+		ex.Duration = max(x.response.last.Sub(ex.Start), ex.TTFB)
 	}
 }
 

@@ -5,6 +5,8 @@
 package exchange
 
 import (
+	"bytes"
+
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/http1"
@@ -65,7 +67,8 @@ type session struct {
 	request  conn.Dir
 	directed bool
 	sides    [2]*side // by direction; nil: no parser now
-	begun    [2]bool  // a parser was there before: the next one starts at a boundary
+	begun    [2]bool  // a parser was there before, and was taken away at the end of a message
+	missed   [2]bool  // bytes went by without a parser
 	pairing
 }
 
@@ -81,7 +84,11 @@ func (e *Engine) session(c *conn.Conn) *session {
 // Data takes the next bytes of a direction.
 func (e *Engine) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 	s := e.session(c)
-	if s.mode == opaque || !s.directed && !s.direct(d, ch.Bytes) {
+	if s.mode == opaque {
+		return
+	}
+	if !s.directed && !s.direct(d, ch.Bytes) {
+		s.missed[d] = true
 		return
 	}
 	sd := s.side(d)
@@ -109,12 +116,14 @@ func (e *Engine) Lost(c *conn.Conn, d conn.Dir, n int64, at *conn.Chunk) {
 		return
 	}
 	if !s.directed {
-		s.begun[d] = false
+		s.missed[d] = true
 		return
 	}
 	if sd := s.side(d); sd != nil {
 		sd.off += uint64(max(n, 0))
+		sd.losing = true
 		sd.p.Hole(n, http1.Lost, stamp(at))
+		sd.losing = false
 	}
 }
 
@@ -127,7 +136,7 @@ func (e *Engine) End(c *conn.Conn, d conn.Dir, how conn.Ending, at *conn.Chunk) 
 	s.sides[d].p.End(endings[how], stamp(at))
 	s.decide()
 	s.release(d)
-	s.begun[d] = false
+	s.begun[d], s.missed[d] = false, true
 }
 
 var endings = [...]http1.Ending{conn.Open: http1.EndReel, conn.FIN: http1.EndFIN, conn.Closed: http1.EndReset, conn.Reset: http1.EndReset}
@@ -140,7 +149,11 @@ func (e *Engine) Closed(c *conn.Conn) {
 	}
 	s.settle(s.reqSkipped)
 	for s.queue.len() > 0 {
-		s.unanswered(s.queue.pop())
+		x := s.queue.pop()
+		if !c.SawEnd {
+			x.ex.Missing |= facts.EndUnknown
+		}
+		s.unanswered(x)
 	}
 	for d := range s.sides {
 		s.release(conn.Dir(d))
@@ -165,7 +178,9 @@ func (s *session) direct(d conn.Dir, b []byte) bool {
 		s.other(conn.HTTP2)
 		return false
 	case http1.HTTP1:
-		c.Sends(d, kind == http1.Request)
+		if c.Begun(d) || kind == http1.Response || plain(b) {
+			c.Sends(d, kind == http1.Request)
+		}
 	}
 	switch c.Role {
 	case format.RoleClient:
@@ -178,6 +193,12 @@ func (s *session) direct(d conn.Dir, b []byte) bool {
 		}
 	}
 	return s.directed
+}
+
+// plain reports whether b begins with a request line of three words: what the middle of a body hardly does.
+func plain(b []byte) bool {
+	line, _, whole := bytes.Cut(b, []byte{'\n'})
+	return whole && bytes.Count(line, []byte{' '}) == 2
 }
 
 // other says that the connection speaks no HTTP/1.

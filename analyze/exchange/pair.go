@@ -32,6 +32,7 @@ type pending struct {
 	lastCall                  uint32 // that moved bytes of the request
 	behind                    bool   // began while another one waited
 	afterGap                  bool   // requests before it are missing
+	endLost                   bool   // the last byte of the response lies in a gap
 	tentative                 bool
 	split                     bool   // tentative, and found wrong
 	gaps                      uint32 // of the response's direction, when the request began
@@ -192,7 +193,11 @@ func (s *session) match(m *http1.Message) *pending {
 // abandon gives out every waiting request: its response can no longer be told.
 func (s *session) abandon() {
 	for s.queue.len() > 0 {
-		s.unanswered(s.queue.pop())
+		x := s.queue.pop()
+		if s.c.Gaps[s.request.Other()] > 0 {
+			x.ex.Missing |= facts.ResponseGap
+		}
+		s.unanswered(x)
 	}
 }
 
@@ -218,7 +223,8 @@ func (s *session) interim(m *http1.Message) {
 // maxInterim bounds the interim responses that are kept of one exchange.
 const maxInterim = 16
 
-func (s *session) responseFinish(m *http1.Message) {
+// responseFinish takes a whole response. Its last byte was not seen when it lies in a gap.
+func (s *session) responseFinish(m *http1.Message, inGap bool) {
 	s.lastMoved = max(s.lastMoved, m.Last.End)
 	x := s.current
 	if x == nil {
@@ -229,7 +235,7 @@ func (s *session) responseFinish(m *http1.Message) {
 	x.ex.Status = m.Status
 	x.ex.Missing |= m.Missing
 	x.ex.Anomalies = m.Anomalies.AppendNames(x.ex.Anomalies)
-	x.responseDone = true
+	x.responseDone, x.endLost = true, inGap
 	if x.hasRequest && !x.requestDone {
 		if req := s.sides[s.request]; req != nil {
 			req.p.Settle() // its response is over: so is the request, if nothing else says where it ends
@@ -299,9 +305,6 @@ func (s *session) unanswered(x *pending) {
 	}
 	if s.c.Gaps[s.request.Other()] > x.gaps {
 		x.ex.Missing |= facts.ResponseGap
-	}
-	if !s.c.SawEnd && !s.uncertain {
-		x.ex.Missing |= facts.EndUnknown
 	}
 	s.e.give(s.c, x)
 }

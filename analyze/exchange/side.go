@@ -19,6 +19,7 @@ type side struct {
 	seq      format.Seq // of the byte at seqOff
 	seqOff   uint64
 	seqValid bool
+	losing   bool // p is given bytes that are lost
 	boundary bool // nothing was seen since a message whose end is exact
 }
 
@@ -50,12 +51,12 @@ func (s *session) side(d conn.Dir) *side {
 	sd := s.e.acquire(kind)
 	if sd == nil {
 		s.e.ledger.Add(ledger.ParsersFull, 1, ledger.Where{Conn: s.c.ID, PID: s.c.PID})
-		s.begun[d] = false
+		s.begun[d], s.missed[d] = false, true
 		return nil
 	}
 	sd.s = s
 	sd.off, sd.boundary = 0, false
-	sd.p.Begin(s.begun[d] || s.c.Begun(d) && s.mode == undecided)
+	sd.p.Begin(s.begun[d] || s.c.Begun(d) && !s.missed[d])
 	s.begun[d] = true
 	s.sides[d] = sd
 	return sd
@@ -106,6 +107,7 @@ func (s *session) rest(d conn.Dir) {
 // Start takes the start line of a message.
 func (sd *side) Start(m *http1.Message) {
 	sd.boundary = false
+	sd.s.mode, sd.s.c.Proto = speaks, conn.HTTP
 	switch {
 	case sd.kind == http1.Request:
 		sd.s.requestStart(sd, m)
@@ -144,7 +146,7 @@ func (sd *side) Finish(m *http1.Message) {
 	case m.Interim():
 		s.interim(m)
 	default:
-		s.responseFinish(m)
+		s.responseFinish(m, sd.losing)
 	}
 }
 
