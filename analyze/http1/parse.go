@@ -417,6 +417,7 @@ func (p *Parser) lateTunnel() {
 
 // finish hands m out.
 func (p *Parser) finish(ended facts.Certainty) {
+	p.mayBeHead = false
 	m := &p.m
 	m.Ended = ended
 	if ended == facts.Unknown {
