@@ -52,6 +52,7 @@ type column[R any] struct {
 	get func(rows []R, out []int64) // numbers, bools, enums
 	set func(rows []R, in []int64)
 
+	top   int64              // enums: the largest number
 	name  func(int64) string // enums
 	parse func(string) (int64, error)
 
@@ -106,7 +107,7 @@ func (t ColumnType) bounds() (lo, hi int64) {
 		return 0, math.MaxUint32
 	case ColumnUint16:
 		return 0, math.MaxUint16
-	case ColumnUint8, ColumnEnum:
+	case ColumnUint8:
 		return 0, math.MaxUint8
 	case ColumnBool:
 		return 0, 1
@@ -180,6 +181,7 @@ func boolean[R any](name, doc string, field func(*R) *bool) column[R] {
 func enum[R any, T ~uint8 | ~uint16](name, doc string, field func(*R) *T, text func(T) string, parse func(string) (T, error)) column[R] {
 	c := number(name, doc, dict, field)
 	c.Type = ColumnEnum
+	c.top = int64(^T(0))
 	c.name = func(v int64) string { return text(T(v)) }
 	c.parse = func(s string) (int64, error) {
 		v, err := parse(s)

@@ -75,7 +75,11 @@ func appendColumns[R any](buf []byte, t *table[R], row *R) ([]byte, error) {
 
 // check reports whether a number can be stored in the column.
 func (c *column[R]) check(v int64) error {
-	if lo, hi := c.Type.bounds(); (v < lo || v > hi) && !(c.Optional && v == c.null) {
+	lo, hi := c.Type.bounds()
+	if c.Type == ColumnEnum {
+		lo, hi = 0, c.top
+	}
+	if (v < lo || v > hi) && !(c.Optional && v == c.null) {
 		return fmt.Errorf("%d is outside %d to %d", v, lo, hi)
 	}
 	return nil
