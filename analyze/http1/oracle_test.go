@@ -3,6 +3,7 @@ package http1
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -46,7 +47,7 @@ func byNetHTTPRequests(stream []byte) ([]oracleMessage, error) {
 	var out []oracleMessage
 	for {
 		req, err := http.ReadRequest(br)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return out, nil
 		}
 		if err != nil {
@@ -67,7 +68,7 @@ func byNetHTTPResponses(stream []byte, methods []string) ([]oracleMessage, error
 	br := bufio.NewReader(bytes.NewReader(stream))
 	var out []oracleMessage
 	for i := 0; ; {
-		if _, err := br.Peek(1); err == io.EOF {
+		if _, err := br.Peek(1); errors.Is(err, io.EOF) {
 			return out, nil
 		}
 		method := "GET"

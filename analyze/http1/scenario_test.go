@@ -125,7 +125,6 @@ type recorder struct {
 	skips    map[Anomaly]uint64 // since the last message
 	order    []Anomaly
 	bad      []string
-	last     *Message
 	keep     []messageCopy
 }
 

@@ -112,12 +112,13 @@ func maskPassword(w []byte) bool {
 func maskWord(w []byte, depth int) bool {
 	w = unquote(w)
 	if eq := bytes.IndexByte(w, '='); eq > 0 && isName(w[:eq]) {
-		if name := string(w[:eq]); secretParam(w[:eq]) || secretOptions[name] {
-			return stars(w[eq+1:])
-		} else if userOptions[name] {
-			return maskPassword(w[eq+1:])
-		} else if w[0] == '-' {
-			return maskWord(w[eq+1:], depth)
+		switch value := w[eq+1:]; {
+		case secretParam(w[:eq]), secretOptions[string(w[:eq])]:
+			return stars(value)
+		case userOptions[string(w[:eq])]:
+			return maskPassword(value)
+		case w[0] == '-':
+			return maskWord(value, depth)
 		}
 	}
 	// A field, as an argument or attached to -H.

@@ -29,7 +29,6 @@ type headKeeper struct {
 	length  uint64
 	n       uint8 // bytes of the line in word, lower case
 	word    [48]byte
-	long    bool // the line is longer than word
 }
 
 func (h *headKeeper) lose() { h.mode = headDropped }
