@@ -146,10 +146,12 @@ func exchangeLine(x *facts.Exchange) any {
 		Missing   []string         `json:"missing,omitempty"`
 		Anomalies []string         `json:"anomalies,omitempty"`
 		Pipelined bool             `json:"pipelined,omitempty"`
+
+		Trace *facts.TraceContext `json:"trace,omitempty"`
 	}{
 		x.ID, x.Conn, x.Index, x.Peer, x.Role.String(), x.PID, x.Method, x.Target, x.Host, x.Status, x.Interim, msg(&x.Request),
 		msg(&x.Response), time.Duration(x.Start).String(), span(x.Duration), span(x.TTFB), x.Pairing.String(), missing(x.Missing),
-		x.Anomalies, x.Pipelined,
+		x.Anomalies, x.Pipelined, x.Trace,
 	}
 }
 

@@ -4,6 +4,8 @@ import (
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/http1"
+	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/tracecontext"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -48,6 +50,18 @@ func (e *Engine) requestHead(x *pending, m *http1.Message) {
 	ex.Target = e.names.string(target[:min(len(target), maxTarget)])
 	host := m.Host()
 	ex.Host = e.names.string(host[:min(len(host), maxTarget)])
+	if !m.HasTrace() {
+		return
+	}
+	trace := new(facts.TraceContext)
+	ok, odd := tracecontext.Parse(m, trace)
+	if ok {
+		ex.Trace = trace
+	}
+	for a := range odd.All() {
+		ex.Anomalies = append(ex.Anomalies, a.Name())
+		e.ledger.Add(ledger.Trace(a), 1, ledger.Where{At: m.First.End, PID: m.First.PID})
+	}
 }
 
 func (e *Engine) responseHead(x *pending, m *http1.Message) {

@@ -7,10 +7,11 @@ import (
 
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/http1"
+	"github.com/ebpf-reel/reel/analyze/tracecontext"
 	"github.com/ebpf-reel/reel/format"
 )
 
-// Name is a registered anomaly. Anomalies of HTTP/1 messages are registered by package http1; see HTTP1.
+// Name is a registered anomaly. Those of HTTP/1 messages and of trace fields are registered by their packages; see HTTP1, Trace.
 type Name uint16
 
 // Sources of entries.
@@ -156,8 +157,17 @@ var registry = [numNames]registered{
 	NotHTTP:            {"not_http", facts.Info, Analysis, "Connections speak something other than HTTP/1: their bytes are counted, their content is not shown."},
 }
 
+// Names of other packages follow ours; their sets are machine words, so each has at most 64.
+const (
+	firstHTTP1 = numNames
+	firstTrace = numNames + 64
+)
+
 // HTTP1 returns the Name of an anomaly of an HTTP/1 message.
-func HTTP1(a http1.Anomaly) Name { return numNames + Name(a) }
+func HTTP1(a http1.Anomaly) Name { return firstHTTP1 + Name(a) }
+
+// Trace returns the Name of an anomaly of a request's trace fields.
+func Trace(a tracecontext.Anomaly) Name { return firstTrace + Name(a) }
 
 // All yields every registered name.
 func All() iter.Seq[Name] {
@@ -172,14 +182,23 @@ func All() iter.Seq[Name] {
 				return
 			}
 		}
+		for a := range tracecontext.Registered() {
+			if !yield(Trace(a)) {
+				return
+			}
+		}
 	}
 }
 
 func (n Name) registered() registered {
-	if n < numNames {
+	if n < firstHTTP1 {
 		return registry[n]
 	}
-	a := http1.Anomaly(n - numNames)
+	if n < firstTrace {
+		a := http1.Anomaly(n - firstHTTP1)
+		return registered{a.Name(), a.Severity(), Analysis, a.Sentence()}
+	}
+	a := tracecontext.Anomaly(n - firstTrace)
 	return registered{a.Name(), a.Severity(), Analysis, a.Sentence()}
 }
 

@@ -116,6 +116,9 @@ func (w *Writer) exchangeRow(b *batch[exchangeRow], x *facts.Exchange) exchangeR
 	if x.Status != 0 {
 		r.Status = point(&b.short, uint16(x.Status))
 	}
+	if t := x.Trace; t != nil {
+		r.TraceFormat, r.TraceID, r.SpanID, r.ParentSpanID, r.Sampled = t.Format, t.TraceID, t.SpanID, t.ParentID, t.Sampled
+	}
 	if n := len(x.Interim); n > 0 {
 		from := len(b.short)
 		for _, status := range x.Interim {

@@ -99,6 +99,11 @@ type exchangeRow struct {
 	Missing         []string `parquet:"missing,list" json:"missing" doc:"what is missing, see below"`
 	Pairing         string   `parquet:"pairing,dict" json:"pairing" doc:"that the response answers this request: exact, inferred (after a gap) or unknown (one of them is missing)"`
 	Anomalies       []string `parquet:"anomalies,list" json:"anomalies" doc:"names in the ledger"`
+	TraceFormat     string   `parquet:"trace_format,dict" json:"trace_format" doc:"of the trace context: b3, b3multi, w3c, sw8 or jaeger; empty: none"`
+	TraceID         string   `parquet:"trace_id" json:"trace_id" doc:"as sent, hex in lower case"`
+	SpanID          string   `parquet:"span_id" json:"span_id" doc:"of the caller"`
+	ParentSpanID    string   `parquet:"parent_span_id" json:"parent_span_id" doc:"of the caller's caller, where the format has it"`
+	Sampled         string   `parquet:"trace_sampled,dict" json:"trace_sampled" doc:"1, 0, d (debug) or empty (left to the callee)"`
 }
 
 type edgeRow struct {
