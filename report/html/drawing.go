@@ -143,7 +143,12 @@ func describe(n *facts.Node, name string) drawnNode {
 	} else if len(n.PIDs) > 1 {
 		d.Note = quantity.Count(uint64(len(n.PIDs))) + " processes"
 	}
-	d.Title = strings.Join(append([]string{name, visible.Text(n.ID), visible.Text(n.Group)}, n.Addrs...), "\n")
+	d.Title = name
+	for _, s := range append([]string{n.ID, n.Group}, n.Addrs...) {
+		if s != "" {
+			d.Title += "\n" + visible.Text(s)
+		}
+	}
 	if d.Note == "" {
 		d.NameDY = 4
 	}

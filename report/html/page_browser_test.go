@@ -339,3 +339,28 @@ func TestScreenshots(t *testing.T) {
 		}
 	}
 }
+
+// Bodies are made visible by the page, all other strings by package visible: both must write the same.
+func TestPageWritesHiddenCharactersLikeGo(t *testing.T) {
+	var all strings.Builder
+	for r := rune(0x20); r < 0x10000; r++ {
+		if r < 0xd800 || r > 0xdfff {
+			all.WriteRune(r)
+		}
+	}
+	all.WriteString("\x00\x1f\x7f\U000e0041\U000f0000🎬")
+	d := shop(t, 2, false)
+	d.Exchanges[1].Response.Body = []byte(all.String())
+	d.Exchanges[1].Response.BodyBytes = uint64(all.Len())
+	p := open(t, render(t, d, Options{}), fmt.Sprintf("#v=exchanges&sel=%d", d.Exchanges[1].ID))
+	p.until(detailShown)
+	got, want := []rune(eval[string](p, `document.querySelector('#detail section:nth-last-of-type(2) pre').textContent`)), []rune(visible.Text(all.String()))
+	for i := range min(len(got), len(want)) {
+		if got[i] != want[i] {
+			t.Fatalf("from character %d on the page has %.60q, Go %.60q", i, string(got[i:]), string(want[i:]))
+		}
+	}
+	if len(got) != len(want) {
+		t.Errorf("%d characters in the page, %d in Go", len(got), len(want))
+	}
+}

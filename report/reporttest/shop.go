@@ -194,6 +194,7 @@ func (g *generator) exchange(at format.KTime, n int) error {
 	server.TID = format.TID(services[c.to].pid) + format.TID(k%4)
 	server.Local, server.Remote = e.Remote, e.Local
 	server.Start, server.Duration, server.TTFB = at.Add(40*time.Microsecond), d*95/100, d*75/100
+	server.StartWall = wall(server.Start)
 	server.Missing = 0
 	for _, x := range []*facts.Exchange{&server, &e} {
 		g.id++

@@ -46,7 +46,7 @@ export function exchangesView(parent: HTMLElement, meta: Meta, t: Table, onSelec
       return [s, `q ${s.replace(' ', '-')}`, lacks(missing[r], meta.lacks).join('; ')];
     }) },
     { key: 'method', label: 'method', width: '62px', sort: method, cell: textCell((r) => method.get(r)) },
-    { key: 'host', label: 'host', width: 'minmax(90px, 0.5fr)', sort: host, cell: longTextCell((r) => host.get(r)) },
+    { key: 'host', label: 'host', width: 'minmax(116px, 0.7fr)', sort: host, cell: longTextCell((r) => host.get(r)) },
     { key: 'target', label: 'target', width: 'minmax(180px, 2fr)', sort: target, cell: longTextCell((r) => target.get(r)) },
     { key: 'process', label: 'process', width: 'minmax(80px, 0.5fr)', sort: process, cell: longTextCell((r) => process.get(r) || `pid ${pid[r]}`) },
     { key: 'role', label: 'role', title: 'which end of the connection saw it', width: '58px', sort: role, cell: textCell((r) => roles[role[r]]) },
@@ -89,13 +89,12 @@ export function exchangesView(parent: HTMLElement, meta: Meta, t: Table, onSelec
     role: { kind: 'words', words: ['client', 'server', 'unknown'], test: (w) => (r) => roles[role[r]] === w, help: 'role=client' },
     is: { kind: 'words', words, test: (w) => tests[w], help: `is:${words.join(', is:')}` },
   };
-  const statusText = t.text('trace');
   const chart = new Chart(start, dur, status, (range) => {
     list.change({ query: withRange(list.input.value, ['start', 'dur', 'duration'], range) }, true);
   });
   const list = new List(parent, {
     noun: 'exchange', table: t, total: meta.exchanges, columns, order: 'id', fields,
-    searched: [target, method, host, process, t.text('remote'), statusText, t.text('anomalies')],
+    searched: [target, method, host, process, t.text('remote'), t.text('trace'), t.text('anomalies')],
     examples: ['is:error', 'status>=500', 'is:incomplete', 'dur>100ms', 'role=client', 'role=server'],
     placeholder: 'Search: words, status>=500, dur>100ms, path:/api, -is:complete',
     onRows: (rows) => chart.show(rows),
