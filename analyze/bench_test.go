@@ -1,0 +1,56 @@
+package analyze_test
+
+import (
+	"context"
+	"runtime"
+	"testing"
+
+	"github.com/ebpf-reel/reel/analyze"
+	"github.com/ebpf-reel/reel/analyze/facts"
+)
+
+// counter is a sink that keeps nothing.
+type counter struct{ connections, exchanges, complete uint64 }
+
+func (c *counter) Connection(*facts.Connection) error {
+	c.connections++
+	return nil
+}
+
+func (c *counter) Exchange(x *facts.Exchange) error {
+	c.exchanges++
+	if x.Missing&^(facts.RequestCut|facts.ResponseCut) == 0 {
+		c.complete++
+	}
+	return nil
+}
+
+// BenchmarkRun is the analysis without reading: exchanges per second on one CPU (scripts/bench measures the whole command on
+// real reels, next to its peers).
+func BenchmarkRun(b *testing.B) {
+	for _, bench := range []struct {
+		name string
+		src  synthetic
+	}{
+		{"keepalive", synthetic{conns: 64}},
+		{"short", synthetic{conns: 64, perConn: 4}},
+		{"wide", synthetic{conns: 20000}},
+		{"lossy", synthetic{conns: 64, drop: 50}},
+	} {
+		b.Run(bench.name, func(b *testing.B) {
+			bench.src.exchanges = b.N
+			var c counter
+			b.ReportAllocs()
+			if _, err := analyze.Run(context.Background(), bench.src, analyze.Config{}, &c); err != nil {
+				b.Fatal(err)
+			}
+			if bench.src.drop == 0 && c.complete != uint64(b.N) {
+				b.Fatalf("%d exchanges of %d are complete", c.complete, b.N)
+			}
+			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "exchanges/s")
+			var m runtime.MemStats
+			runtime.ReadMemStats(&m)
+			b.ReportMetric(float64(m.Sys)/(1<<20), "MiB")
+		})
+	}
+}
