@@ -12,7 +12,7 @@ func kept(p *Parser) int {
 
 // TestBoundedMemory: whatever is sent, what a parser keeps is bounded by its limits.
 func TestBoundedMemory(t *testing.T) {
-	const total = 64 << 20
+	const total = 8 << 20
 	for name, tc := range map[string]struct {
 		kind          Kind
 		before, piece string

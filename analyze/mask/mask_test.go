@@ -345,7 +345,7 @@ func TestHeadsKeepNoBody(t *testing.T) {
 		"HTTP/1.1 200 OK\r\n\r\n",
 	} {
 		text := head + body + "\r\n0\r\n\r\n"
-		cutEverywhere(text, 1, func(p []piece) {
+		cutEverywhere(text, 2, func(p []piece) {
 			for k := range p {
 				for _, lost := range []bool{false, true} {
 					q := append([]piece(nil), p...)
