@@ -75,13 +75,16 @@ type Segment struct {
 
 // File is one table of one segment.
 type File struct {
-	Table   string `json:"table"`
-	Name    string `json:"name"` // within the reel, slash separated
-	Rows    int64  `json:"rows"`
-	Bytes   int64  `json:"bytes"`
-	SHA256  string `json:"sha256"`   // lower hex
-	MinTime KTime  `json:"min_time"` // of its rows, both inclusive; 0 for payload
-	MaxTime KTime  `json:"max_time"`
+	Table  string `json:"table"`
+	Name   string `json:"name"` // within the reel, slash separated
+	Rows   int64  `json:"rows"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256"` // lower hex
+	// FooterCRC is the CRC-32C of the footer, its length and the magic: all that no page checksum covers and that decides
+	// how pages are read. A reader checks it without reading the file.
+	FooterCRC uint32 `json:"footer_crc32c"`
+	MinTime   KTime  `json:"min_time"` // of its rows, both inclusive; 0 for payload
+	MaxTime   KTime  `json:"max_time"`
 }
 
 // Rows returns how many rows of a table the sealed segments hold.

@@ -114,6 +114,7 @@ func newTableWriter[R any](def *table[R], id fileID, out *hashWriter) *tableWrit
 		parquet.WriteBufferSize(64<<10),
 		parquet.DictionaryMaxBytes(dictionaryBytes),
 		parquet.DataPageVersion(2),
+		parquet.DataPageStatistics(false), // the page index has them
 		parquet.SkipPageBounds("payload"),
 		parquet.CreatedBy("reel", strconv.Itoa(SchemaVersion), ""),
 		parquet.KeyValueMetadata(keySchemaVersion, strconv.Itoa(SchemaVersion)),

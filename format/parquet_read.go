@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"hash/crc32"
 
 	pq "github.com/parquet-go/parquet-go/format"
 
@@ -27,6 +28,7 @@ const (
 type parquetFile struct {
 	file   ReadFile
 	size   int64
+	crc    uint32 // of the footer
 	rows   int64
 	kv     map[string]string
 	leaves []parquetLeaf
@@ -42,35 +44,43 @@ type parquetLeaf struct {
 	meta     *pq.ColumnMetaData
 }
 
-// openParquet reads the footer. Errors say what is wrong; the caller says where.
-func openParquet(file ReadFile) (*parquetFile, error) {
-	size, err := file.Size()
-	if err != nil {
-		return nil, err
+// readFooter returns the footer of a Parquet file and the crc that the manifest has of it.
+func readFooter(file ReadFile) (footer []byte, crc uint32, size int64, err error) {
+	if size, err = file.Size(); err != nil {
+		return nil, 0, 0, err
 	}
 	if size < 12 {
-		return nil, fmt.Errorf("%d bytes are no Parquet file", size)
+		return nil, 0, size, fmt.Errorf("%d bytes are no Parquet file", size)
 	}
 	var tail [8]byte
 	if _, err := file.ReadAt(tail[:], size-8); err != nil {
-		return nil, err
+		return nil, 0, size, err
 	}
 	if string(tail[4:]) != "PAR1" {
-		return nil, errors.New("it does not end as a Parquet file does")
+		return nil, 0, size, errors.New("it does not end as a Parquet file does")
 	}
 	n := int64(binary.LittleEndian.Uint32(tail[:]))
 	if n > maxFooter || n > size-12 {
-		return nil, fmt.Errorf("its footer of %d bytes is too long", n)
+		return nil, 0, size, fmt.Errorf("its footer of %d bytes is too long", n)
 	}
-	footer := make([]byte, n)
+	footer = make([]byte, n)
 	if _, err := file.ReadAt(footer, size-8-n); err != nil {
+		return nil, 0, size, err
+	}
+	return footer, crc32.Update(crc32.Checksum(footer, castagnoli), castagnoli, tail[:]), size, nil
+}
+
+// openParquet reads the footer. Errors say what is wrong; the caller says where.
+func openParquet(file ReadFile) (*parquetFile, error) {
+	footer, crc, size, err := readFooter(file)
+	if err != nil {
 		return nil, err
 	}
 	var meta pq.FileMetaData
 	if err := decodeThrift(footer, &meta); err != nil {
 		return nil, fmt.Errorf("its footer: %w", err)
 	}
-	f := &parquetFile{file: file, size: size, rows: meta.NumRows, kv: map[string]string{}}
+	f := &parquetFile{file: file, size: size, crc: crc, rows: meta.NumRows, kv: map[string]string{}}
 	for _, kv := range meta.KeyValueMetadata {
 		f.kv[kv.Key] = kv.Value
 	}

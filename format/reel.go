@@ -48,6 +48,7 @@ func Open(dir string, opts OpenOptions) (*Reel, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.lookAtEnd()
 	if err := r.indexTail(files); err != nil {
 		_ = r.Close()
 		return nil, err
@@ -146,8 +147,8 @@ func (r *Reel) indexTail(files []tailFile) error {
 	return nil
 }
 
-// look tells what is wrong with the reel without reading its segments.
-func (r *Reel) look(names []string) {
+// lookAtEnd tells how the reel ended.
+func (r *Reel) lookAtEnd() {
 	if !r.manifest.Clean {
 		p := Problem{Kind: ProblemUnclean, Offset: -1, Message: "the recorder did not end this reel (it was killed, the machine went down, or it is still running): what it had not written yet is missing, at most the last flush interval"}
 		if r.manifest.Unsealed != "" {
@@ -155,6 +156,10 @@ func (r *Reel) look(names []string) {
 		}
 		r.add(p)
 	}
+}
+
+// look tells what is wrong with the reel without reading its segments.
+func (r *Reel) look(names []string) {
 	rows := 0
 	for _, ix := range r.tail {
 		rows += len(ix.entries)

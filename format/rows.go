@@ -300,6 +300,9 @@ func openTable[R any](file ReadFile, uuid string, segment int, f File, def *tabl
 	if err != nil {
 		return nil, err
 	}
+	if pf.crc != f.FooterCRC {
+		return nil, fmt.Errorf("the crc of its footer is %08x, the manifest says %08x", pf.crc, f.FooterCRC)
+	}
 	if pf.kv[keyUUID] != uuid || pf.kv[keySegment] != strconv.Itoa(segment) || pf.kv[keyTable] != def.id.String() {
 		return nil, fmt.Errorf("it is table %q of segment %q of reel %q, and not this reel's", pf.kv[keyTable], pf.kv[keySegment], pf.kv[keyUUID])
 	}

@@ -76,11 +76,13 @@ func howColumn() column[Socket] {
 				r.NewState = TCPState(v)
 			}
 		}).or(-1)
+	c.top = math.MaxUint8
 	c.name = func(v int64) string { return nameOf(howNames, "HOW", uint8(v)) }
 	c.parse = func(s string) (int64, error) {
 		v, err := parseName(howNames, "HOW", s)
 		return int64(v), err
 	}
+	c.top = math.MaxUint8
 	return c
 }
 

@@ -203,18 +203,21 @@ type sealBatch[R any] struct {
 	w    *tableWriter[R]
 	file AppendFile
 	out  *hashWriter
-	name string
+	name string // within the reel
+	fsys FS
+	path string // while it is written
 }
 
 func addRow[R any](s *sealer, b **sealBatch[R], def *table[R], row R) (full bool, err error) {
 	if *b == nil {
 		name := def.id.String() + ".parquet"
-		f, err := s.fsys.Create(join(s.dir, name))
+		path := join(s.dir, name)
+		f, err := s.fsys.Create(path)
 		if err != nil {
 			return false, err
 		}
 		out := newHashWriter(f)
-		*b = &sealBatch[R]{file: f, out: out, name: segmentName(s.id.segment) + "/" + name, w: newTableWriter(def, s.id, out)}
+		*b = &sealBatch[R]{fsys: s.fsys, path: path, file: f, out: out, name: segmentName(s.id.segment) + "/" + name, w: newTableWriter(def, s.id, out)}
 		s.tables = append(s.tables, *b)
 	}
 	(*b).rows = append((*b).rows, row)
@@ -234,10 +237,27 @@ func (b *sealBatch[R]) finish() (File, error) {
 	}
 	err = errors.Join(err, b.file.Close())
 	b.file = nil
+	if err != nil {
+		return File{}, err
+	}
+	crc, err := b.footerCRC()
 	return File{
+		FooterCRC: crc,
+
 		Table: b.w.def.id.String(), Name: b.name, Rows: b.w.rows, Bytes: b.out.bytes, SHA256: b.out.hex(),
 		MinTime: b.w.min, MaxTime: b.w.max,
 	}, err
+}
+
+// footerCRC reads the footer that was written back.
+func (b *sealBatch[R]) footerCRC() (uint32, error) {
+	f, err := b.fsys.Open(b.path)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	_, crc, _, err := readFooter(f)
+	return crc, err
 }
 
 func (b *sealBatch[R]) abandon() {
