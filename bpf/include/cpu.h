@@ -19,6 +19,9 @@ struct inflight {
 	struct sock_event close; /* valid iff the call is close and sk is not 0: what exit can no longer read */
 };
 
+/* Elements of a vector that are read at once: each read of user memory costs 70 ns and more. A power of two. */
+#define ELEMENT_BATCH 8
+
 /* Where the bytes of a call lie in user memory, and how far they have been copied (payload.h). */
 struct source {
 	__u64 addr;  /* of the range, or of the vector */
@@ -28,9 +31,11 @@ struct source {
 	__u32 count; /* elements; valid iff vector */
 	__u32 want;  /* bytes to copy into the current record */
 	__u32 done;  /* of these */
+	__u32 batched; /* elements before this one have been read into batch, the last ELEMENT_BATCH of them are there */
 	__u8 vector;
 	__u8 fault; /* a page was not there: nothing past it is copied */
-	__u8 pad[6];
+	__u8 pad[2];
+	struct user_iovec batch[ELEMENT_BATCH];
 };
 
 /* The payload of a call past its first record (io.h). */
@@ -48,11 +53,11 @@ struct more {
  * turn of a loop: in a map it forgets them, and paths that meet are one.
  */
 struct work {
-	struct source source;
-	struct more more;
 	struct io_event event; /* is built here, then copied to the ring before its payload */
+	struct more more;
 	__u8 no_room; /* the call asked for 0 bytes */
 	__u8 pad[7];
+	struct source source;
 };
 
 struct cpu_state {

@@ -69,7 +69,7 @@ static __always_inline int on_switch(void)
 		return 0;
 	pid_tgid = cpu->call.pid_tgid;
 	cpu->call.pid_tgid = 0;
-	if (pid_tgid != bpf_get_current_pid_tgid() || !is_target(pid_tgid >> 32))
+	if (pid_tgid != current_pid_tgid() || !is_target(pid_tgid >> 32))
 		return 0;
 	resolve(&cpu->call);
 	cpu->call.blocked = 1;

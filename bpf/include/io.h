@@ -95,7 +95,7 @@ static __always_inline __s64 describe_call(struct work *w, __u8 call, const stru
 	__u64 buf = SYSCALL_ARG1(regs), len = SYSCALL_ARG2(regs);
 	struct io_event *e = &w->event;
 
-	__builtin_memset(w, 0, sizeof(*w));
+	__builtin_memset(w, 0, __builtin_offsetof(struct work, source) + __builtin_offsetof(struct source, batch));
 	w->source.bytes = ~0ULL;
 	e->call = call;
 	e->fd = (__s32)SYSCALL_ARG0(regs);
@@ -301,7 +301,7 @@ static __always_inline __u32 bytes_wanted(struct conversation *c, struct work *w
 static __always_inline void fill_io(struct io_event *e, const struct inflight *entry, const struct socket_ref *s, __u64 now, __u64 moved)
 {
 	struct tcp_seqs seqs = read_seqs(s->sk);
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u64 pid_tgid = current_pid_tgid();
 
 	e->h.time_ns = now;
 	e->h.pid = pid_tgid >> 32;

@@ -21,7 +21,7 @@ struct call_facts {
 
 static __always_inline void fill_call(struct sock_event *e, const struct call_facts *f)
 {
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u64 pid_tgid = current_pid_tgid();
 
 	e->h.time_ns = f->now;
 	e->h.pid = pid_tgid >> 32;

@@ -54,22 +54,38 @@ static __always_inline __u32 copy_range(void *dst, __u32 n, const __u32 room, __
 	return copy_pages(dst, n, room, addr);
 }
 
+/* The current element of a vector; NULL, and src->fault, when it cannot be read. */
+static __always_inline struct user_iovec *current_element(struct source *src)
+{
+	__u32 n = src->count - src->index;
+
+	if (src->index >= src->batched) {
+		if (n > ELEMENT_BATCH)
+			n = ELEMENT_BATCH;
+		if (bpf_probe_read_user(src->batch, n * sizeof(src->batch[0]), (const void *)(src->addr + src->index * sizeof(src->batch[0])))) {
+			src->fault = 1;
+			return NULL;
+		}
+		src->batched = src->index + n;
+	}
+	return &src->batch[src->index & (ELEMENT_BATCH - 1)];
+}
+
 /* One step of the walk: (the rest of) one element. 1 ends the walk. */
 static long copy_element(__u32 i, void *ctx)
 {
 	struct copy *c = ctx;
 	struct source *src = c->src;
 	__u32 room = c->room, done = src->done, left = src->want - done;
-	struct user_iovec element;
+	struct user_iovec *element;
 	__u64 size;
 
 	if (!left || src->index >= src->count || src->fault)
 		return 1;
-	if (bpf_probe_read_user(&element, sizeof(element), (const void *)(src->addr + src->index * sizeof(element)))) {
-		src->fault = 1;
+	element = current_element(src);
+	if (!element)
 		return 1;
-	}
-	size = element.len - src->skip;
+	size = element->len - src->skip;
 	if (size <= left) {
 		left = (__u32)size;
 		src->index++;
@@ -77,7 +93,7 @@ static long copy_element(__u32 i, void *ctx)
 	if (left) {
 		__u32 at = done & (room - 1);
 
-		src->done = done + copy_range(c->dst + at, left, room, element.base + src->skip, &src->fault);
+		src->done = done + copy_range(c->dst + at, left, room, element->base + src->skip, &src->fault);
 	}
 	src->skip = size <= left ? 0 : src->skip + left;
 	return 0;

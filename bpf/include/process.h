@@ -118,7 +118,7 @@ static __always_inline __u32 wait_status(const struct task_struct *task, const s
 static __always_inline int on_exit(const struct task_struct *task)
 {
 	struct signal_struct *signal = READ(task_struct, task, signal);
-	__u64 pid_tgid = bpf_get_current_pid_tgid();
+	__u64 pid_tgid = current_pid_tgid();
 	struct proc_event *e;
 	struct cpu_state *cpu;
 

@@ -55,4 +55,15 @@ static __always_inline void *read_argument(const void *context)
 	return value;
 }
 
+/* tgid in the upper half, tid in the lower. Two loads instead of a call, where that can be: every call of every process pays it. */
+static __always_inline __u64 current_pid_tgid(void)
+{
+	const struct task_struct *task;
+
+	if (!HAVE_CAST)
+		return bpf_get_current_pid_tgid();
+	task = CAST(task_struct, bpf_get_current_task());
+	return (__u64)task->tgid << 32 | (__u32)task->pid;
+}
+
 #endif /* REEL_READ_H */

@@ -11,7 +11,7 @@
 static __always_inline __u8 role_by_change(const struct sock *sk, int old_state, int new_state)
 {
 	/* connect(2) and listen(2) change the state in the calling task. */
-	if (new_state == TCP_SYN_SENT && is_target(bpf_get_current_pid_tgid() >> 32))
+	if (new_state == TCP_SYN_SENT && is_target(current_pid_tgid() >> 32))
 		return ROLE_CLIENT;
 	if (old_state == TCP_SYN_RECV && new_state == TCP_ESTABLISHED && has_listener(sk))
 		return ROLE_SERVER;
@@ -43,7 +43,7 @@ static __always_inline int on_state(const void *argument, int old_state, int new
 	struct socket_ref s = {.sk = sk};
 	__u64 inode = 0;
 	__u8 role = ROLE_UNKNOWN;
-	bool listens = new_state == TCP_LISTEN && is_target(bpf_get_current_pid_tgid() >> 32);
+	bool listens = new_state == TCP_LISTEN && is_target(current_pid_tgid() >> 32);
 
 	if (!cpu || !describe(&s))
 		return 0;

@@ -25,7 +25,7 @@ static __always_inline int on_sys_enter(const struct pt_regs *regs, __u64 nr)
 
 	if (!call)
 		return 0;
-	pid_tgid = bpf_get_current_pid_tgid();
+	pid_tgid = current_pid_tgid();
 	if (!is_target(pid_tgid >> 32))
 		return 0;
 	cpu = this_cpu();
@@ -64,7 +64,7 @@ static __always_inline int on_sys_exit(const struct pt_regs *regs, __s64 ret, co
 
 	if (!call)
 		return 0;
-	pid_tgid = bpf_get_current_pid_tgid();
+	pid_tgid = current_pid_tgid();
 	if (!is_target(pid_tgid >> 32))
 		return 0;
 	cpu = this_cpu();
