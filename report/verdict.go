@@ -119,21 +119,31 @@ func lossLevel(lost uint64) facts.Severity {
 // Cuts are the lacks of an exchange whose every length is known and whose bytes were left out on purpose.
 const Cuts = facts.RequestCut | facts.ResponseCut
 
-// State names a completeness in a word or two: "complete", "body cut" (only Cuts) or "incomplete".
-func State(c facts.Completeness) string {
+// State names what is known of an exchange in a word or two: "incomplete"; else "inferred", when its response was found by
+// a guess; else "body cut", when it lacks only Cuts; else "complete".
+func State(e *facts.Exchange) string {
 	switch {
-	case c == 0:
-		return "complete"
-	case c&^Cuts == 0:
+	case e.Missing&^Cuts != 0:
+		return "incomplete"
+	case e.Pairing == facts.Inferred:
+		return "inferred"
+	case e.Missing != 0:
 		return "body cut"
 	default:
-		return "incomplete"
+		return "complete"
 	}
 }
 
-// Lacks puts a completeness into words, one phrase for each thing that is missing; none for a complete exchange.
-func Lacks(c facts.Completeness) []string {
+// InferredWords say what an inferred pairing means.
+const InferredWords = "bytes before it are lost: that this response answers this request is inferred"
+
+// Lacks puts what is not known of an exchange into words, one phrase for each thing; none for a complete exchange.
+func Lacks(e *facts.Exchange) []string {
+	c := e.Missing
 	var out []string
+	if e.Pairing == facts.Inferred {
+		out = append(out, InferredWords)
+	}
 	for _, l := range lacks {
 		if c&l.bit != 0 {
 			out = append(out, l.words)
@@ -156,6 +166,7 @@ var lacks = []struct {
 	{facts.EndUnknown, "it was still running at the end"},
 	{facts.Malformed, "the parser found anomalies in it"},
 	{facts.HeadCut, "a head is not whole: headers after the cut are unknown"},
+	{facts.LengthUnknown, "where a message ends is not known: its sizes are what was seen"},
 }
 
 // LackWords returns the phrases of Lacks by bit number.

@@ -126,9 +126,6 @@ func reportData(cmd *cobra.Command, dir string, f *reportFlags) (*report.Data, e
 func privacy(m *format.Manifest, keepSecrets bool) report.Privacy {
 	capture := &m.Capture
 	p := report.Privacy{Payload: capture.Payload, Filter: capture.Filter, Secrets: keepsSecrets(capture.Filter)}
-	for _, s := range m.Segments {
-		p.Secrets = p.Secrets || s.Filter != "" && keepsSecrets(s.Filter)
-	}
 	// The flag shows credentials only where no seal has masked them.
 	p.Secrets = p.Secrets || keepSecrets && !m.Clean
 	return p

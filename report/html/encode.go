@@ -54,7 +54,8 @@ type meta struct {
 	Base        string   `json:"base"`    // wall time of time 0, nanoseconds since the epoch; "" unknown
 	Edges       []edge   `json:"edges"`
 	Lacks       []string `json:"lacks"` // words for the bits of an exchange's completeness
-	Cuts        int      `json:"cuts"`  // the bits that are lengths without bytes
+	Inferred    string   `json:"inferred"`
+	Cuts        int      `json:"cuts"` // the bits that are lengths without bytes
 	Exchanges   uint64   `json:"exchanges"`
 	Connections uint64   `json:"connections"`
 	Left        struct {
@@ -74,7 +75,7 @@ type edge struct {
 
 func (e *encoder) meta() []byte {
 	d := e.d
-	m := meta{Version: 1, Edges: []edge{}, Lacks: report.LackWords(), Cuts: int(report.Cuts), DetailsPerBlock: detailsPerBlock,
+	m := meta{Version: 1, Edges: []edge{}, Lacks: report.LackWords(), Inferred: report.InferredWords, Cuts: int(report.Cuts), DetailsPerBlock: detailsPerBlock,
 		Exchanges: d.Summary.Exchanges, Connections: d.Summary.Connections}
 	m.Left.Exchanges, m.Left.Details, m.Left.Connections = d.Left.Exchanges, d.Left.Details, d.Left.Connections
 	m.Base = e.baseWall()
@@ -125,6 +126,7 @@ func (e *encoder) exchanges() []byte {
 	t.ints("edge", func(i int) int64 { return int64(rows[i].Edge) })
 	t.ints("sent", func(i int) int64 { return int64(rows[i].Request.WireBytes) })
 	t.ints("received", func(i int) int64 { return int64(rows[i].Response.WireBytes) })
+	t.ints("pairing", func(i int) int64 { return int64(rows[i].Pairing) })
 	t.ints("pipelined", func(i int) int64 { return bit(rows[i].Pipelined) })
 	t.ints("why", func(i int) int64 { return int64(rows[i].Why) })
 	ordinal := int64(-1)
@@ -173,6 +175,7 @@ func (e *encoder) connections() []byte {
 	t.ints("srtt", func(i int) int64 { return int64(rows[i].SRTT) })
 	t.ints("retrans", func(i int) int64 { return int64(rows[i].Retrans) })
 	t.ints("role", func(i int) int64 { return int64(rows[i].Role) })
+	t.ints("errno", func(i int) int64 { return int64(rows[i].Errno) })
 	t.ints("pid", func(i int) int64 { return int64(rows[i].PID) })
 	t.ints("edge", func(i int) int64 { return int64(rows[i].Edge) })
 	t.ints("exchanges", func(i int) int64 { return int64(rows[i].Exchanges) })

@@ -60,7 +60,7 @@ type fact struct {
 	Mono        bool
 }
 
-type ledgerEntry struct{ Class, Severity, Name, Count, Source, Sentence, Example string }
+type ledgerEntry struct{ Class, Severity, Name, Count, Bytes, Source, Sentence, Example string }
 
 type list struct {
 	Title, None string
@@ -104,8 +104,12 @@ func newBody(d *report.Data) body {
 		b.Receipt = append(b.Receipt, fact{p.Label, p.Text, false})
 	}
 	for _, l := range d.Ledger {
-		b.Ledger = append(b.Ledger, ledgerEntry{severityClass(l.Severity), strings.ReplaceAll(l.Severity.String(), "_", " "), visible.Text(l.Name),
-			quantity.Count(l.Count), visible.Text(l.Source), visible.Text(l.Sentence), visible.Text(l.Example)})
+		e := ledgerEntry{Class: severityClass(l.Severity), Severity: strings.ReplaceAll(l.Severity.String(), "_", " "), Name: visible.Text(l.Name),
+			Count: quantity.Count(l.Count), Source: visible.Text(l.Source), Sentence: visible.Text(l.Sentence), Example: visible.Text(l.Example)}
+		if l.Bytes > 0 {
+			e.Bytes = quantity.Bytes(l.Bytes)
+		}
+		b.Ledger = append(b.Ledger, e)
 	}
 	b.Lists = []list{
 		{Title: "Slowest exchanges", None: "No exchange has a known duration.", Link: "#v=exchanges&s=-duration", Rows: listOf(d.Slowest(listRows))},
@@ -124,13 +128,13 @@ func listOf(exchanges []*report.Exchange) []listRow {
 	var rows []listRow
 	for _, e := range exchanges {
 		full := visible.Text(e.Host + e.Target)
-		state := report.State(e.Missing)
+		state := report.State(&e.Exchange)
 		rows = append(rows, listRow{
 			Link: fmt.Sprintf("#v=exchanges&sel=%d", e.ID), Duration: quantity.Duration(e.Duration),
 			Status: status(e.Status), StatusClass: statusClass(e.Status),
 			Method: visible.Cut(visible.Text(e.Method), 16), Target: visible.Cut(full, 120), Full: visible.Cut(full, 500),
 			Process: visible.Cut(visible.Text(e.Process), 24), Role: report.RoleName(e.Role),
-			State: state, StateClass: strings.ReplaceAll(state, " ", "-"), StateTitle: strings.Join(report.Lacks(e.Missing), "; "),
+			State: state, StateClass: strings.ReplaceAll(state, " ", "-"), StateTitle: strings.Join(report.Lacks(&e.Exchange), "; "),
 			Bar: fmt.Sprintf("%.1f", 100*float64(max(e.Duration, 0))/float64(longest)),
 		})
 	}

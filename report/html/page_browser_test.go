@@ -14,6 +14,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/report"
 	"github.com/ebpf-reel/reel/report/reporttest"
 	"github.com/ebpf-reel/reel/report/visible"
 )
@@ -126,7 +128,8 @@ func TestSearch(t *testing.T) {
 		"checkout":               count(func(i int) bool { return strings.Contains(x[i].Target, "checkout") }),
 		"-checkout method=POST":  count(func(i int) bool { return !strings.Contains(x[i].Target, "checkout") && x[i].Method == "POST" }),
 		"process=nginx edge=1":   count(func(i int) bool { return x[i].Process == "nginx" && x[i].Edge == 1 }),
-		"is:complete":            count(func(i int) bool { return x[i].Missing == 0 }),
+		"is:complete":            count(func(i int) bool { return report.State(&x[i].Exchange) == "complete" }),
+		"is:inferred":            count(func(i int) bool { return x[i].Pairing == facts.Inferred }),
 		"CART.local":             count(func(i int) bool { return x[i].Host == "cart.local" }),
 		x[7].Trace.TraceID:       2,
 		`path:"no such"`:         0,

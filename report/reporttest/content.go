@@ -56,6 +56,7 @@ func (g *generator) fill(e *facts.Exchange, n int) {
 		e.Request.Headers = append(e.Request.Headers, facts.Header{Name: "X-Evil", Value: evil})
 		e.Response.Headers = append(e.Response.Headers, facts.Header{Name: "X-<b>Evil</b>", Value: evil})
 	}
+	e.Pairing = facts.Exact
 	e.Trace = &facts.TraceContext{Format: "b3multi", TraceID: trace, SpanID: span, Sampled: "1"}
 	if uint64(len(e.Response.Body)) < length {
 		e.Missing |= facts.ResponseCut
@@ -63,10 +64,13 @@ func (g *generator) fill(e *facts.Exchange, n int) {
 	switch r := g.rng.IntN(2000); {
 	case r < 2:
 		e.Missing |= facts.NoResponse | facts.EndUnknown
+		e.Pairing = facts.Unknown
 		e.Status, e.Duration, e.TTFB, e.Response = 0, -1, -1, facts.Message{}
 	case r < 5:
 		e.Missing |= facts.ResponseGap
-	case r < 7:
+	case r < 6:
+		e.Pairing = facts.Inferred
+	case r < 8:
 		e.Missing |= facts.Malformed
 		e.Anomalies = []string{"http1_bare_lf"}
 	}
@@ -99,6 +103,7 @@ func (g *generator) connections(edge, from, to, k int) error {
 		c.Connect = -1
 	}
 	if k == 3 {
+		c.Errno = 104
 		c.Retrans, c.Gaps, c.Lost = 4, [2]uint32{1, 0}, [2]uint64{17_204, 0}
 	}
 	d := c
@@ -153,7 +158,7 @@ func (g *generator) facts() report.Facts {
 	f.Ledger = []facts.LedgerEntry{
 		{Name: "payload_cut", Severity: facts.Info, Source: "capture", Count: g.bytes[0] / 50_000, First: start,
 			Sentence: "Bodies are longer than the capture's byte budget; their lengths are exact. Record with --snaplen full to keep them."},
-		{Name: "ring_lost", Severity: facts.DataLoss, Source: "capture", Count: 12, First: start.Add(3 * time.Second), Example: "CPU 1, 3.0 s after the start",
+		{Name: "ring_lost", Severity: facts.DataLoss, Source: "capture", Count: 12, Bytes: 17_204, First: start.Add(3 * time.Second), Example: "CPU 1, 3.0 s after the start",
 			Sentence: "Events found no room in a ring buffer and are lost. Record again with a larger ring (--ring 32MiB) or fewer targets."},
 		{Name: "conn_before_capture", Severity: facts.Notice, Source: "analysis", Count: 20, First: start,
 			Sentence: "Connections were open before the capture began; their roles come from the listening sockets."},

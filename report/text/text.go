@@ -104,6 +104,9 @@ func (p *printer) ledger(entries []facts.LedgerEntry) {
 	p.printf("\nLedger\n")
 	for _, e := range entries {
 		p.printf("  %-9s %s ×%s: %s\n", e.Severity, visible.Text(e.Name), quantity.Count(e.Count), visible.Text(e.Sentence))
+		if e.Bytes > 0 {
+			p.printf("            bytes: %s\n", quantity.Bytes(e.Bytes))
+		}
 		if e.Example != "" {
 			p.printf("            first: %s\n", visible.Text(e.Example))
 		}
@@ -155,7 +158,7 @@ func (p *printer) exchanges(title string, list []*report.Exchange) {
 	for _, e := range list {
 		rows = append(rows, []string{
 			fmt.Sprintf("#%d", e.ID), status(e.Status), quantity.Duration(e.Duration), visible.Cut(visible.Text(e.Method), 10),
-			visible.Cut(visible.Text(e.Host+e.Target), 60), visible.Cut(visible.Text(e.Process), 16), report.RoleName(e.Role), report.State(e.Missing),
+			visible.Cut(visible.Text(e.Host+e.Target), 60), visible.Cut(visible.Text(e.Process), 16), report.RoleName(e.Role), report.State(&e.Exchange),
 		})
 	}
 	p.table([]string{"id", "status", "duration", "method", "target", "process", "role", ""}, "rrrlllll", rows)

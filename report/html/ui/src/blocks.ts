@@ -126,6 +126,7 @@ export interface Meta {
   base: string;
   edges: Edge[];
   lacks: string[];
+  inferred: string;
   cuts: number;
   exchanges: number;
   connections: number;

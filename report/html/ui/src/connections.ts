@@ -55,13 +55,15 @@ export function connectionsView(parent: HTMLElement, meta: Meta, t: Table, onSel
     { key: 'retrans', label: 'retrans.', title: 'segments sent again', width: '62px', num: true, sort: retrans, cell: markCell((r) => [count(retrans[r]), retrans[r] ? 'warn' : '']) },
     { key: 'connect', label: 'connect', title: 'of the connect or accept call', width: '76px', num: true, sort: connect, cell: textCell((r) => duration(connect[r])) },
   ];
-  const words = ['lossy', 'whole', 'joined', 'open'];
+  const errno = t.num('errno');
+  const words = ['lossy', 'whole', 'joined', 'open', 'failed'];
   const peer = t.num('peer');
   const tests: Record<string, (r: number) => boolean> = {
     lossy: (r) => lost[r] > 0 || gaps[r] > 0,
     whole: (r) => !(lost[r] > 0 || gaps[r] > 0) && !!sawStart[r],
     joined: (r) => peer[r] !== 0,
     open: (r) => !sawEnd[r],
+    failed: (r) => errno[r] !== 0,
   };
   const fields: Fields = {
     id: { kind: 'number', unit: 'count', values: ids, help: '' },
@@ -86,7 +88,7 @@ export function connectionsView(parent: HTMLElement, meta: Meta, t: Table, onSel
   return new List(parent, {
     noun: 'connection', table: t, total: meta.connections, columns, order: 'id', fields,
     searched: [process, local, remote, protocol],
-    examples: ['is:lossy', 'retrans>0', 'is:open', 'role=client', 'role=server'],
+    examples: ['is:lossy', 'is:failed', 'retrans>0', 'is:open', 'role=client', 'role=server'],
     placeholder: 'Search: words, lost>0, srtt>1ms, remote:10.0.0., role=server',
     onSelect,
   });

@@ -48,13 +48,15 @@ export class Detail {
     const title = h('h2', {}, h('span', { class: `status ${statusClass(status)}` }, status || '?'), ` ${text('method')} `,
       h('span', { class: 'mono' }, short(text('target'), 200)));
     const missing = num('missing');
-    const state = stateOf(missing, this.meta.cuts);
+    const pairing = num('pairing');
+    const state = stateOf(missing, pairing, this.meta.cuts);
+    const lacking = lacks(missing, pairing, this.meta);
     const anomalies = text('anomalies');
 
     this.open(title,
       h('p', { class: 'line' }, h('span', { class: `q ${state.replace(' ', '-')}` }, state), ` exchange #${num('id')}, ${ordinalOf(num('index'))} on its connection, seen by the ${roles[num('role')]}`,
         num('pipelined') ? ', pipelined' : ''),
-      missing ? h('ul', { class: 'lacks' }, ...lacks(missing, this.meta.lacks).map((s) => h('li', {}, s))) : null,
+      lacking.length ? h('ul', { class: 'lacks' }, ...lacking.map((s) => h('li', {}, s))) : null,
       anomalies ? h('p', { class: 'line' }, 'anomalies: ', h('code', {}, anomalies)) : null,
       this.timing(row),
       facts([
@@ -141,6 +143,7 @@ export class Detail {
       ['protocol', text('protocol')],
       ['begin', num('sawStart') ? `${offset(num('start'))}, call took ${duration(num('connect'))}` : `before ${offset(num('start'))}: not seen`],
       ['end', num('sawEnd') ? offset(num('end')) : `after ${offset(num('end'))}: not seen`],
+      ['error', num('errno') ? errno(num('errno')) : ''],
       ['read', direction('Read')],
       ['written', direction('Write')],
       ['srtt', num('srtt') ? `${duration(num('srtt'))} (smoothed, last known)` : 'unknown'],
@@ -204,6 +207,16 @@ function body(b: Uint8Array, total: number, cut: boolean): HTMLElement {
     pre.textContent = hex ? asHex(b) : asText(b);
   });
   return h('div', { class: 'body' }, h('p', { class: 'hint' }, 'body: ', shown, ' ', toggle), pre);
+}
+
+// The errors that sockets meet, by their numbers on Linux (asm-generic/errno.h; a reel is always of Linux).
+const errors: Record<number, string> = {
+  4: 'EINTR', 9: 'EBADF', 11: 'EAGAIN', 13: 'EACCES', 32: 'EPIPE', 98: 'EADDRINUSE', 99: 'EADDRNOTAVAIL', 100: 'ENETDOWN', 101: 'ENETUNREACH',
+  103: 'ECONNABORTED', 104: 'ECONNRESET', 105: 'ENOBUFS', 107: 'ENOTCONN', 108: 'ESHUTDOWN', 110: 'ETIMEDOUT', 111: 'ECONNREFUSED', 112: 'EHOSTDOWN', 113: 'EHOSTUNREACH', 115: 'EINPROGRESS',
+};
+
+function errno(n: number): string {
+  return errors[n] ? `${errors[n]} (${n})` : `errno ${n}`;
 }
 
 function short(s: string, n: number): string {

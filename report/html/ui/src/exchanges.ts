@@ -8,17 +8,21 @@ import { List } from './list';
 import { type Fields, withRange } from './query';
 
 // completeness of an exchange, in the words of the Go side.
-export function stateOf(missing: number, cuts: number): string {
-  return missing === 0 ? 'complete' : (missing & ~cuts) === 0 ? 'body cut' : 'incomplete';
+export function stateOf(missing: number, pairing: number, cuts: number): string {
+  return missing & ~cuts ? 'incomplete' : pairing === inferred ? 'inferred' : missing ? 'body cut' : 'complete';
 }
 
-export function lacks(missing: number, words: string[]): string[] {
-  return words.filter((_, bit) => missing & (1 << bit));
+export function lacks(missing: number, pairing: number, meta: Meta): string[] {
+  const words = meta.lacks.filter((_, bit) => missing & (1 << bit));
+  return pairing === inferred ? [meta.inferred, ...words] : words;
 }
+
+const inferred = 1; // facts.Inferred
 
 export function exchangesView(parent: HTMLElement, meta: Meta, t: Table, onSelect: (row: number) => void): List {
   const status = t.num('status');
   const missing = t.num('missing');
+  const pairing = t.num('pairing');
   const role = t.num('role');
   const start = t.num('start');
   const dur = t.num('duration');
@@ -42,8 +46,8 @@ export function exchangesView(parent: HTMLElement, meta: Meta, t: Table, onSelec
     { key: 'ttfb', label: 'first byte', title: 'to the first byte of the response', width: '82px', num: true, sort: ttfb, cell: textCell((r) => duration(ttfb[r])) },
     { key: 'status', label: 'status', width: '58px', num: true, sort: status, cell: markCell((r) => [status[r] ? String(status[r]) : '?', `status ${statusClass(status[r])}`]) },
     { key: 'state', label: 'state', title: 'is anything of it missing?', width: '84px', sort: missing, cell: markCell((r) => {
-      const s = stateOf(missing[r], meta.cuts);
-      return [s, `q ${s.replace(' ', '-')}`, lacks(missing[r], meta.lacks).join('; ')];
+      const s = stateOf(missing[r], pairing[r], meta.cuts);
+      return [s, `q ${s.replace(' ', '-')}`, lacks(missing[r], pairing[r], meta).join('; ')];
     }) },
     { key: 'method', label: 'method', width: '62px', sort: method, cell: textCell((r) => method.get(r)) },
     { key: 'host', label: 'host', width: 'minmax(116px, 0.7fr)', sort: host, cell: longTextCell((r) => host.get(r)) },
@@ -54,9 +58,10 @@ export function exchangesView(parent: HTMLElement, meta: Meta, t: Table, onSelec
     { key: 'received', label: 'response', title: 'bytes of the response on the wire', width: '78px', num: true, sort: received, cell: textCell((r) => bytes(received[r])) },
   ];
 
-  const words = ['complete', 'cut', 'incomplete', 'error', 'joined', 'pipelined', 'detailed'];
+  const words = ['complete', 'cut', 'inferred', 'incomplete', 'error', 'joined', 'pipelined', 'detailed'];
   const tests: Record<string, (r: number) => boolean> = {
-    complete: (r) => missing[r] === 0,
+    complete: (r) => stateOf(missing[r], pairing[r], meta.cuts) === 'complete',
+    inferred: (r) => pairing[r] === inferred,
     cut: (r) => missing[r] !== 0 && (missing[r] & ~meta.cuts) === 0,
     incomplete: (r) => (missing[r] & ~meta.cuts) !== 0,
     error: (r) => status[r] >= 400,
