@@ -2,11 +2,13 @@ package analyze_test
 
 import (
 	"context"
+	"path/filepath"
 	"runtime"
 	"testing"
 
 	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/format"
 )
 
 // counter is a sink that keeps nothing.
@@ -53,4 +55,36 @@ func BenchmarkRun(b *testing.B) {
 			b.ReportMetric(float64(m.Sys)/(1<<20), "MiB")
 		})
 	}
+}
+
+// BenchmarkReel is the same on a reel on disk: reading Parquet included.
+func BenchmarkReel(b *testing.B) {
+	dir := filepath.Join(b.TempDir(), "bench.reel")
+	w, err := format.Create(dir, format.CaptureInfo{Host: "bench", Snaplen: 4096, Payload: "snap"}, format.WriterConfig{Filter: format.NoFilter{}})
+	if err != nil {
+		b.Fatal(err)
+	}
+	for row := range (synthetic{exchanges: b.N, conns: 64, perConn: 1000}).Rows(format.RowsOptions{}) {
+		if err := w.AppendRow(row); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		b.Fatal(err)
+	}
+	r, err := format.Open(dir, format.OpenOptions{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer r.Close()
+	var c counter
+	b.ReportAllocs()
+	b.ResetTimer()
+	if _, err := analyze.Run(context.Background(), r, analyze.Config{}, &c); err != nil {
+		b.Fatal(err)
+	}
+	if c.complete != uint64(b.N) {
+		b.Fatalf("%d exchanges of %d are complete", c.complete, b.N)
+	}
+	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "exchanges/s")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"iter"
 	"slices"
 	"testing"
@@ -106,4 +107,18 @@ func (r *report) bytes(t testing.TB) []byte {
 		t.Fatal(err)
 	}
 	return b
+}
+
+// connection names a connection by what does not depend on the order of its rows.
+func (r *report) connection(id facts.ConnID) string {
+	for i := range r.Connections {
+		if c := &r.Connections[i]; c.ID == id {
+			return fmt.Sprintf("%v-%v/%d", c.Local, c.Remote, c.Inode)
+		}
+	}
+	return "?"
+}
+
+func sizes(m *facts.Message) string {
+	return fmt.Sprintf("%d/%d/%d %q %q", m.HeadBytes, m.BodyBytes, m.WireBytes, m.Headers, m.Body)
 }

@@ -29,6 +29,10 @@ type Sink interface {
 	Exchange(*facts.Exchange) error
 }
 
+// MemoryLimit is what an analysis needs at most, whatever it is fed: for debug.SetMemoryLimit, so that garbage is collected
+// before it grows beyond that.
+const MemoryLimit = 448 << 20
+
 // Config says what of each exchange is kept, and bounds the memory. The zero value keeps neither headers nor bodies.
 type Config struct {
 	Exchange  exchange.Config

@@ -14,6 +14,30 @@ import (
 type hold struct {
 	rows  []*heldRow // in causal order
 	queue bool       // the connection is in Table.holds
+	sides [2]heldSide
+}
+
+// heldSide is what untangle asks of the rows of one direction: kept up to date, so that a row that only waits costs nothing.
+type heldSide struct {
+	rows, blind int        // of them blind have no sequence number
+	sum         int64      // bytes
+	end         format.Seq // the furthest
+}
+
+func (s *heldSide) add(r *format.IO) {
+	if r.Ret == 0 {
+		return
+	}
+	if r.Flags&format.IOOffsetValid == 0 {
+		s.blind++
+		return
+	}
+	end := r.Seq + format.Seq(uint32(r.Ret))
+	if s.rows == 0 || end.Sub(s.end) > 0 {
+		s.end = end
+	}
+	s.rows++
+	s.sum += r.Ret
 }
 
 // heldRow is a copy of an io row.
@@ -42,8 +66,10 @@ func (t *Table) order(c *Conn, d Dir, r *format.IO) {
 		}
 	}
 	t.keep(c, d, r)
-	t.untangle(c, d)
-	t.release(c)
+	p, _ := c.locate(d, r)
+	if t.untangle(c, d) || p != ahead && d == c.hold.rows[0].d {
+		t.release(c)
+	}
 	if c.hold != nil && (len(c.hold.rows) > t.limits.HoldRows || t.heldBytes > t.limits.HoldBytes) {
 		t.ledger.Add(ledger.HoldFull, 1, c.where(r.Time))
 		t.giveUp(c, math.MaxInt64)
@@ -72,6 +98,7 @@ func (t *Table) keep(c *Conn, d Dir, r *format.IO) {
 		c.hold = new(hold)
 	}
 	c.hold.rows = append(c.hold.rows, h)
+	c.hold.sides[d].add(r)
 	if !c.hold.queue {
 		c.hold.queue = true
 		t.holds.push(due{c, h.due})
@@ -96,7 +123,14 @@ func (t *Table) release(c *Conn) {
 }
 
 func (t *Table) drop(c *Conn, i int) {
+	d := c.hold.rows[i].d
 	c.hold.rows = slices.Delete(c.hold.rows, i, i+1)
+	c.hold.sides[d] = heldSide{}
+	for _, h := range c.hold.rows {
+		if h.d == d {
+			c.hold.sides[d].add(&h.io)
+		}
+	}
 	if len(c.hold.rows) == 0 && !c.hold.queue {
 		c.hold = nil
 	}
@@ -114,27 +148,18 @@ func (t *Table) recycle(h *heldRow) {
 // untangle repairs rows whose sequence numbers were read too late. The probe reads a socket's position when a call returns;
 // when two threads read (or write) at once, one may have moved the position in between, and the row of the other claims
 // bytes that are not its own, while its own look missing. If the rows that wait in a direction, laid end to end, fill the
-// stream exactly up to the furthest of them, no call is missing: they are put in the order in which the calls began.
-func (t *Table) untangle(c *Conn, d Dir) {
-	s := &c.dirs[d]
-	if !s.known {
-		return
+// stream exactly up to the furthest of them, no call is missing: they are put in the order in which the calls began. It reports whether
+// that is so.
+func (t *Table) untangle(c *Conn, d Dir) bool {
+	s, side := &c.dirs[d], &c.hold.sides[d]
+	if !s.known || side.rows < 2 || side.blind > 0 || side.sum != s.ahead(side.end) {
+		return false
 	}
-	var sum, extent int64
 	var rows []*heldRow
 	for _, h := range c.hold.rows {
-		if h.d != d || h.io.Ret == 0 {
-			continue
+		if h.d == d && h.io.Ret > 0 {
+			rows = append(rows, h)
 		}
-		if h.io.Flags&format.IOOffsetValid == 0 {
-			return
-		}
-		sum += h.io.Ret
-		extent = max(extent, s.ahead(h.io.Seq)+h.io.Ret)
-		rows = append(rows, h)
-	}
-	if len(rows) < 2 || sum != extent {
-		return
 	}
 	slices.SortStableFunc(rows, func(a, b *heldRow) int {
 		return cmp.Or(cmp.Compare(entry(&a.io), entry(&b.io)), cmp.Compare(s.ahead(a.io.Seq), s.ahead(b.io.Seq)))
@@ -148,6 +173,7 @@ func (t *Table) untangle(c *Conn, d Dir) {
 	if moved {
 		t.ledger.Add(ledger.StreamReordered, uint64(len(rows)), c.where(rows[0].io.Time))
 	}
+	return true
 }
 
 // giveUp counts as lost what the rows that are due by a time wait for.
@@ -159,7 +185,7 @@ func (t *Table) giveUp(c *Conn, by format.KTime) {
 		c.hold.queue = false // the entry in Table.holds that brought us here is gone
 	}
 	for c.hold != nil && len(c.hold.rows) > 0 && c.hold.rows[0].due <= by {
-		t.concede(c, c.hold.rows[0].d)
+		t.concede(c, c.hold.rows[0].d) // a row less, each time
 		t.release(c)
 	}
 	switch {
@@ -184,25 +210,31 @@ func (t *Table) giveUpOn(c *Conn, d Dir) {
 	}
 }
 
-// concede declares the bytes before the nearest waiting row of a direction lost.
+// concede gives up waiting in a direction: it counts as lost what lies before the nearest row that waits there, and uses that row.
 func (t *Table) concede(c *Conn, d Dir) {
 	s := &c.dirs[d]
-	nearest := int64(math.MaxInt64)
-	var row *format.IO
-	for _, h := range c.hold.rows {
-		if h.d != d || h.io.Flags&format.IOOffsetValid == 0 {
+	best, nearest := -1, int64(0)
+	for i, h := range c.hold.rows {
+		if h.d != d {
 			continue
 		}
-		if n := s.ahead(h.io.Seq); n < nearest {
-			nearest, row = n, &h.io
+		var n int64
+		if h.io.Flags&format.IOOffsetValid != 0 {
+			n = s.ahead(h.io.Seq)
+		}
+		if best < 0 || n < nearest {
+			best, nearest = i, n
 		}
 	}
+	h := c.hold.rows[best]
+	t.drop(c, best)
 	switch {
-	case row == nil || nearest <= 0:
-		// Nothing is missing before it: release will take it.
-	case nearest >= maxJump:
-		t.jump(c, d, row)
-	default:
-		t.lose(c, d, nearest, row.Time, ledger.StreamLost)
+	case nearest >= maxJump || nearest <= -maxJump:
+		t.jump(c, d, &h.io)
+		nearest = 0
+	case nearest > 0:
+		t.lose(c, d, nearest, h.io.Time, ledger.StreamLost)
 	}
+	t.take(c, d, &h.io, max(-nearest, 0))
+	t.recycle(h)
 }

@@ -1,6 +1,8 @@
 package conn
 
 import (
+	"math"
+
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -16,6 +18,9 @@ const (
 	errEISCONN      = 106
 )
 
+// maxMoved is the most that one call can move (MAX_RW_COUNT, include/linux/fs.h, with pages of 4 KiB, is a little less).
+const maxMoved = 1<<31 - 1
+
 // io takes one read/write-like call.
 func (t *Table) io(r *format.IO) {
 	if r.Dir != format.Read && r.Dir != format.Write {
@@ -25,7 +30,7 @@ func (t *Table) io(r *format.IO) {
 	d := Dir(r.Dir - format.Read)
 	c.Calls[d]++
 	if r.Duration > 0 {
-		c.CallTime[d] += r.Duration
+		c.CallTime[d] = min(c.CallTime[d], math.MaxInt64-r.Duration) + r.Duration
 	}
 	if r.SRTT > 0 {
 		c.SRTT = r.SRTT
@@ -41,9 +46,13 @@ func (t *Table) io(r *format.IO) {
 	if r.Flags&format.IOPeek != 0 {
 		return // the bytes will be read again
 	}
+	if r.Ret > maxMoved {
+		t.ledger.Add(ledger.StreamImpossible, 1, c.where(r.Time))
+		return
+	}
 	if c.has(flagFinished) {
-		t.overlapping(c, d, r, r.Ret)
 		c.Bytes[d] += uint64(r.Ret)
+		t.overlapping(c, d, r, r.Ret)
 		return
 	}
 	c.End = max(c.End, r.Time)

@@ -99,9 +99,11 @@ func (e *Engine) give(c *conn.Conn, x *pending) {
 	if err := e.emit(c, ex); err != nil && e.err == nil {
 		e.err = err
 	}
-	if ex.SeqValid {
-		s.recent[s.recentAt].seq, s.recent[s.recentAt].id = ex.Seq, ex.ID
-		s.recentAt = (s.recentAt + 1) % uint8(len(s.recent))
+	if ex.SeqValid && c.PeerID != 0 {
+		if s.recent == nil {
+			s.recent = new(recent)
+		}
+		s.recent.add(ex.Seq, ex.ID)
 	}
 	e.recycle(x)
 }
@@ -142,15 +144,10 @@ func (s *session) peer(ex *facts.Exchange) facts.ExchangeID {
 		return 0
 	}
 	o, ok := p.State.(*session)
-	if !ok {
+	if !ok || o.recent == nil {
 		return 0
 	}
-	for i := range o.recent {
-		if r := &o.recent[i]; r.id != 0 && r.seq == ex.Seq {
-			return r.id
-		}
-	}
-	return 0
+	return o.recent.find(ex.Seq)
 }
 
 // interner returns equal strings without allocating them again: hosts, methods and most targets repeat. It is a

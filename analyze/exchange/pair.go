@@ -56,11 +56,28 @@ type pairing struct {
 	resSkipped bool // bytes of responses were skipped since the last one
 	resHole    bool // where the next response was due
 	lastMoved  format.KTime
-	recent     [8]struct {
-		seq format.Seq
-		id  facts.ExchangeID
+	recent     *recent
+}
+
+// recent are the exchanges that were given out last: the other end of the connection finds its own among them.
+type recent struct {
+	at   uint8
+	seqs [8]format.Seq
+	ids  [8]facts.ExchangeID
+}
+
+func (r *recent) add(seq format.Seq, id facts.ExchangeID) {
+	r.seqs[r.at], r.ids[r.at] = seq, id
+	r.at = (r.at + 1) % uint8(len(r.ids))
+}
+
+func (r *recent) find(seq format.Seq) facts.ExchangeID {
+	for i, id := range r.ids {
+		if id != 0 && r.seqs[i] == seq {
+			return id
+		}
 	}
-	recentAt uint8
+	return 0
 }
 
 func (s *session) requestStart(sd *side, m *http1.Message) {

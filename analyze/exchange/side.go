@@ -36,7 +36,7 @@ var tiers = [...]struct {
 }{
 	{1 << 10, http1.Limits{Head: 64 << 10, Fields: 256}},
 	{1 << 13, http1.Limits{Head: 8 << 10, Fields: 64}},
-	{1 << 16, http1.Limits{Head: 1 << 10, Fields: 16}},
+	{1 << 15, http1.Limits{Head: 1 << 10, Fields: 16}},
 }
 
 // side returns the direction's parser; nil when there are too many.

@@ -67,6 +67,7 @@ const (
 	StreamLate
 	StreamJump
 	StreamNoOffset
+	StreamImpossible
 	HoldFull
 	SocketReused
 	SocketUnattributed
@@ -138,6 +139,7 @@ var registry = [numNames]registered{
 	StreamLate:         {"stream_late", facts.Notice, Analysis, "A call came after its bytes were counted as lost: they are counted now, their content was not used."},
 	StreamJump:         {"stream_jump", facts.Notice, Analysis, "A sequence number jumped by more than 1 GiB: how many bytes are missing is not known."},
 	StreamNoOffset:     {"stream_no_offset", facts.Notice, Analysis, "Calls have no sequence number: lost bytes of their connections cannot be seen."},
+	StreamImpossible:   {"stream_impossible", facts.Error, Analysis, "A call claims to have moved more bytes than any call can: the reel is not what a recorder writes, and the call was ignored."},
 	HoldFull:           {"hold_full", facts.Notice, Analysis, "A connection waited for a missing call until the limit of waiting rows: the call was counted as lost early."},
 	SocketReused:       {"socket_reused", facts.Notice, Analysis, "A new socket took the place of one whose end is not in the reel."},
 	SocketUnattributed: {"socket_unattributed", facts.Info, Analysis, "A socket event belongs to no connection of the reel (its socket had ended before)."},

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
@@ -61,6 +63,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 	}
 	defer reel.Close()
 
+	limitMemory()
 	collector := report.NewCollector(terminalLimits)
 	var sink analyze.Sink = collector
 	finish := func(*analyze.Result) error { return nil }
@@ -100,6 +103,13 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 		return strictVerdict(res.Ledger)
 	}
 	return nil
+}
+
+// limitMemory lets the garbage collector work harder before the analysis grows beyond its bound, unless GOMEMLIMIT says otherwise.
+func limitMemory() {
+	if debug.SetMemoryLimit(-1) == math.MaxInt64 {
+		debug.SetMemoryLimit(analyze.MemoryLimit)
+	}
 }
 
 // strictVerdict is an error when data was lost.
