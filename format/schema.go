@@ -82,7 +82,6 @@ func howColumn() column[Socket] {
 		v, err := parseName(howNames, "HOW", s)
 		return int64(v), err
 	}
-	c.top = math.MaxUint8
 	return c
 }
 

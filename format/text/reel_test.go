@@ -6,6 +6,7 @@ import (
 	"iter"
 	"math/rand"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/ebpf-reel/reel/format"
@@ -35,7 +36,7 @@ func TestRoundTripThroughReelsOnDisk(t *testing.T) {
 	}
 }
 
-// makeReel stores rows and returns where. Rows that the format refuses are left out only if lenient.
+// makeReel stores rows and returns where. If lenient, rows with impossible round trip times are left out.
 func makeReel(t *testing.T, m *format.Manifest, rows iter.Seq2[format.Row, error], lenient bool) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "x.reel")
@@ -48,7 +49,10 @@ func makeReel(t *testing.T, m *format.Manifest, rows iter.Seq2[format.Row, error
 			err = w.AppendRow(row)
 		}
 		var refused *format.RowError
-		if err != nil && !(lenient && errors.As(err, &refused)) {
+		if lenient && errors.As(err, &refused) && strings.HasSuffix(refused.Column, "_us") {
+			continue // round trip times are microseconds in 32 bits: random ones seldom fit
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
