@@ -240,8 +240,19 @@ func (f *FS) fault(op Op, name string) *Fault {
 	return nil
 }
 
+// lookup returns a directory that is there now: FS.dirs keeps those that a crash would bring back.
+func (f *FS) lookup(name string) *dir {
+	if name != "." {
+		up := f.dirs[filepath.Dir(name)]
+		if up == nil || up.now[filepath.Base(name)] == nil {
+			return nil
+		}
+	}
+	return f.dirs[name]
+}
+
 func (f *FS) parent(name string) (*dir, string, error) {
-	d := f.dirs[filepath.Dir(name)]
+	d := f.lookup(filepath.Dir(name))
 	if d == nil {
 		return nil, "", &fs.PathError{Op: "lookup", Path: name, Err: fs.ErrNotExist}
 	}
@@ -326,7 +337,7 @@ func (f *FS) ReadDir(name string) ([]string, error) {
 	if err := f.do(OpReadDir, name); err != nil {
 		return nil, err
 	}
-	d := f.dirs[name]
+	d := f.lookup(name)
 	if d == nil {
 		return nil, &fs.PathError{Op: "readdir", Path: name, Err: fs.ErrNotExist}
 	}
@@ -399,7 +410,7 @@ func (f *FS) SyncDir(name string) error {
 	if err := f.do(OpSyncDir, name); err != nil {
 		return err
 	}
-	d := f.dirs[name]
+	d := f.lookup(name)
 	if d == nil {
 		return &fs.PathError{Op: "syncdir", Path: name, Err: fs.ErrNotExist}
 	}
