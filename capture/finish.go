@@ -113,7 +113,7 @@ func (r *recording) result(err error) (*Summary, error) {
 	}
 	if err != nil && !r.ready {
 		// Nothing was recorded: the reel is ours, and holds nothing that anyone waits for.
-		return nil, firstOf(r.discard(), err)
+		return nil, firstOf(discard(r.cfg.Dir), err)
 	}
 	if err != nil {
 		return s, &BrokenError{Dir: s.Dir, Err: err}
@@ -121,9 +121,9 @@ func (r *recording) result(err error) (*Summary, error) {
 	return s, nil
 }
 
-// discard removes the reel that this recording made.
-func (r *recording) discard() error {
-	if err := os.RemoveAll(r.cfg.Dir); err != nil {
+// discard removes a reel that this recording made, and that holds nothing yet.
+func discard(dir string) error {
+	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove the reel of a capture that did not begin: %w", err)
 	}
 	return nil

@@ -107,7 +107,10 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	}
 	sink, err := p.create(cfg.Dir, info, cfg.writerConfig())
 	if err != nil {
-		return nil, err
+		if exists := (*format.ExistsError)(nil); errors.As(err, &exists) {
+			return nil, err
+		}
+		return nil, errors.Join(err, discard(cfg.Dir)) // what it had made of it is ours
 	}
 	r := &recording{cfg: cfg, kernel: kernel, sink: sink, clock: p.clock, proc: p.proc, self: self, shed: &shedder{}, begun: p.clock.Now()}
 	r.summary.Dir = cfg.Dir

@@ -91,7 +91,7 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		if len(args) == 0 {
 			return cfg, &usageError{"there is no command after --: reel capture -- CMD ARGS"}
 		}
-		cfg.Command, cfg.Reexec = args, []string{os.Args[0], heldWord}
+		cfg.Command, cfg.Reexec = args, []string{heldWord}
 	}
 	for _, part := range f.only {
 		if part != "net" {

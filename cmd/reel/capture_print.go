@@ -102,9 +102,9 @@ func (p *capturePrinter) summary(s *capture.Summary) {
 			p.line(fmt.Sprintf("  note       %s × %s%s", thousands(n.Count), n.Name.Sentence(), detail(n.Detail)))
 		}
 	}
-	share := 100 * s.RecorderCPU.Seconds() / max(s.Duration.Seconds(), 1e-3)
-	p.line(fmt.Sprintf("  cost       %s CPU of the recorder (%.1f %% of one core), at most %s of memory, %s of journal, %s on disk",
-		s.RecorderCPU.Round(10*time.Millisecond), share, bytesText(int64(s.MaxRSS)), bytesText(s.JournalBytes), bytesText(s.ReelBytes)))
+	share := 100 * s.RunningCPU.Seconds() / max(s.Duration.Seconds(), 1e-3)
+	p.line(fmt.Sprintf("  cost       %.1f %% of one core while recording, %s of CPU with loading and sealing, at most %s of memory, %s of journal, %s on disk",
+		share, s.RecorderCPU.Round(10*time.Millisecond), bytesText(int64(s.MaxRSS)), bytesText(s.JournalBytes), bytesText(s.ReelBytes)))
 	name := shellQuote(s.Dir)
 	p.line(fmt.Sprintf("reel: the reel is %s; look at it with: reel report %s -o %s", name, name, shellQuote(strings.TrimSuffix(s.Dir, ".reel")+".html")))
 }
