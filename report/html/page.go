@@ -79,7 +79,7 @@ type listRow struct {
 func newBody(d *report.Data) body {
 	s := &d.Summary
 	b := body{
-		Title: title(d), Subtitle: visible.Text(s.Host) + " · " + d.Window(),
+		Title: title(d), Subtitle: strings.TrimPrefix(visible.Text(s.Host)+" · "+d.Window(), " · "),
 		EdgeCount: quantity.Count(uint64(len(d.Edges))), ExchangeCount: quantity.Count(s.Exchanges), ConnectionCount: quantity.Count(s.Connections),
 		Badges: badges(d), Drawing: newDrawing(d), About: about(d),
 	}

@@ -9,17 +9,29 @@ import (
 type layered struct {
 	g      Graph
 	cells  []cell
-	layers [][]int // cells by layer, top to bottom
-	chains [][]int // for each edge its cells from the left end to the right end
-	turned []bool  // edges drawn against their direction, to cut a cycle
+	layers [][]int   // cells by layer, top to bottom
+	chains [][]int   // for each edge its cells from the left end to the right end
+	loops  []float64 // for each self edge how far its label is above the node
+	turned []bool    // edges drawn against their direction, to cut a cycle
 }
 
 func newLayered(g Graph) *layered {
 	l := &layered{g: g, chains: make([][]int, len(g.Edges))}
 	l.turned = cutCycles(g)
 	rank := l.ranks()
-	for i, size := range g.Nodes {
-		l.add(cell{size: size, node: i, edge: -1, layer: rank[i]})
+	l.loops = make([]float64, len(g.Edges))
+	room := slices.Clone(g.Nodes)
+	above := make([]float64, len(g.Nodes))
+	for i, e := range g.Edges {
+		if e.From == e.To {
+			// Loops share an arc above the node, and their labels are stacked; the same room below keeps the node in the middle.
+			l.loops[i] = max(above[e.From], loopRise)
+			above[e.From] = l.loops[i] + e.Label.H
+			room[e.From] = Size{max(room[e.From].W, e.Label.W), g.Nodes[e.From].H + 2*above[e.From]}
+		}
+	}
+	for i, size := range room {
+		l.add(cell{size: size, half: g.Nodes[i].W / 2, node: i, edge: -1, layer: rank[i]})
 	}
 	for i, e := range g.Edges {
 		if e.From == e.To {
@@ -33,7 +45,7 @@ func newLayered(g Graph) *layered {
 			if layer == rank[from]+1 {
 				size = e.Label
 			}
-			chain = append(chain, l.add(cell{size: size, node: -1, edge: i, layer: layer}))
+			chain = append(chain, l.add(cell{size: size, half: size.W / 2, node: -1, edge: i, layer: layer}))
 		}
 		chain = append(chain, to)
 		for j := 1; j < len(chain); j++ {

@@ -75,12 +75,6 @@ func (l *layered) draw() Drawing {
 		Labels: make([]Point, len(l.g.Edges)),
 		Paths:  make([][]Point, len(l.g.Edges)),
 	}
-	head := 0.0 // room for self edges
-	for _, e := range l.g.Edges {
-		if e.From == e.To {
-			head = max(head, loopRise+e.Label.H)
-		}
-	}
 	low, high := 0.0, 0.0
 	for i := range l.cells {
 		c := &l.cells[i]
@@ -97,7 +91,7 @@ func (l *layered) draw() Drawing {
 		x += w + layerGap
 	}
 	at := func(c int) Point {
-		return Point{centre[l.cells[c].layer], l.cells[c].y - low + margin + head}
+		return Point{centre[l.cells[c].layer], l.cells[c].y - low + margin}
 	}
 	for i := range l.g.Nodes {
 		d.Nodes[i] = at(i)
@@ -106,14 +100,14 @@ func (l *layered) draw() Drawing {
 		if e.From == e.To {
 			p := d.Nodes[e.From]
 			w, y := l.g.Nodes[e.From].W/4, p.Y-l.g.Nodes[e.From].H/2
-			d.Labels[i] = Point{p.X, y - loopRise - e.Label.H/2}
+			d.Labels[i] = Point{p.X, y - l.loops[i] - e.Label.H/2}
 			d.Paths[i] = []Point{{p.X - w, y}, {p.X - w, y - loopRise}, {p.X + w, y - loopRise}, {p.X + w, y}}
 			continue
 		}
 		d.Labels[i] = at(l.chains[i][1])
 		d.Paths[i] = l.path(i, at)
 	}
-	d.Width, d.Height = x-layerGap+margin, high-low+2*margin+head
+	d.Width, d.Height = x-layerGap+margin, high-low+2*margin
 	return d
 }
 
@@ -122,7 +116,7 @@ func (l *layered) path(edge int, at func(int) Point) []Point {
 	chain := l.chains[edge]
 	var out []Point
 	for j, c := range chain {
-		half := l.cells[c].size.W / 2
+		half := l.cells[c].half
 		p := at(c)
 		if j > 0 {
 			from := out[len(out)-1]

@@ -41,9 +41,10 @@ const (
 
 // cell is a box of a layer: a node, or the place where an edge crosses the layer.
 type cell struct {
-	size     Size
-	node     int // index in Graph.Nodes; -1
-	edge     int // index in Graph.Edges; -1
+	size     Size    // the room it takes
+	half     float64 // width from its centre to where edges begin
+	node     int     // index in Graph.Nodes; -1
+	edge     int     // index in Graph.Edges; -1
 	layer    int
 	pos      int // in its layer
 	y        float64
