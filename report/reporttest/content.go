@@ -99,7 +99,7 @@ func (g *generator) connections(edge, from, to, k int) error {
 		Captured: [2]uint64{s.client.BytesRead / connsPerEdge / 2, s.client.BytesWrite / connsPerEdge},
 		CallTime: [2]time.Duration{4 * time.Second, 12 * time.Millisecond}, Exchanges: s.client.Exchanges / connsPerEdge,
 	}
-	if c.SawStart == false {
+	if !c.SawStart {
 		c.Connect = -1
 	}
 	if k == 3 {
