@@ -44,10 +44,13 @@ func (d *Data) Verdict() Verdict {
 		}
 		add("exchanges", text+"; each of the others says what it lacks", facts.Notice)
 	}
-	if s.LostEvents > 0 {
+	switch {
+	case s.LostEvents > 0:
 		all := s.LostEvents + s.Overhead.Events
 		add("lost events", quantity.Count(s.LostEvents)+" ("+quantity.Share(s.LostEvents, all)+" of all)", facts.DataLoss)
-	} else {
+	case !d.hasReceipt():
+		add("lost events", "not known: the reel holds no heartbeat", facts.Notice)
+	default:
 		add("lost events", "none", facts.Info)
 	}
 	if s.Clean {
@@ -80,17 +83,30 @@ func (d *Data) Verdict() Verdict {
 // Window prints when the capture ran, in UTC: "2026-11-22 10:11:12.000 UTC, for 60.0 s".
 func (d *Data) Window() string {
 	s := &d.Summary
-	if s.Start == 0 {
-		return "at an unknown time, for " + quantity.Duration(s.Duration)
+	length := ", for " + quantity.Duration(s.Duration)
+	if s.Duration <= 0 {
+		length = ", for an unknown time"
 	}
-	return s.Start.Time().Format("2006-01-02 15:04:05.000") + " UTC, for " + quantity.Duration(s.Duration)
+	if s.Start == 0 {
+		return "at an unknown time" + length
+	}
+	return s.Start.Time().Format("2006-01-02 15:04:05.000") + " UTC" + length
 }
 
 // CommandLine prints the command that recorded the reel; "" unknown.
 func (d *Data) CommandLine() string { return visible.Text(strings.Join(d.Summary.Command, " ")) }
 
+// hasReceipt reports whether the recorder left a single heartbeat: none has all counters at zero.
+func (d *Data) hasReceipt() bool {
+	o := &d.Summary.Overhead
+	return o.MaxRSS != 0 || o.Events != 0 || o.RecorderCPU != 0 || o.Written != 0
+}
+
 // Receipt prints what the recording cost, as label and text.
 func (d *Data) Receipt() []Point {
+	if !d.hasReceipt() {
+		return []Point{{"overhead", "not known: the reel holds no heartbeat", facts.Notice}}
+	}
 	o := &d.Summary.Overhead
 	cpu := quantity.Duration(o.RecorderCPU)
 	if d.Summary.Duration > 0 {

@@ -9,7 +9,8 @@ import (
 )
 
 func TestVerdict(t *testing.T) {
-	whole := facts.Summary{Clean: true, Exchanges: 10, Complete: 10}
+	receipt := facts.Overhead{Events: 95}
+	whole := facts.Summary{Clean: true, Exchanges: 10, Complete: 10, Overhead: receipt}
 	for name, c := range map[string]struct {
 		data     report.Data
 		level    facts.Severity
@@ -18,14 +19,15 @@ func TestVerdict(t *testing.T) {
 	}{
 		"whole":     {report.Data{Summary: whole}, facts.Info, "The recording is complete", "10 exchanges, all complete"},
 		"remarks":   {report.Data{Summary: whole, Ledger: []facts.LedgerEntry{{Severity: facts.Notice}}}, facts.Notice, "The recording is whole, with remarks", "all complete"},
-		"cut":       {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 7}, Cut: 3}, facts.Info, "The recording is complete", "left out on purpose in 3"},
-		"lacking":   {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 7}, Cut: 2}, facts.Notice, "The recording is whole, with remarks", "9 of 10 exchanges complete (90.0 %)"},
-		"uncounted": {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 7}}, facts.Notice, "The recording is whole, with remarks", "7 of 10 exchanges complete"},
-		"lost": {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 10, LostEvents: 5, Overhead: facts.Overhead{Events: 95}}}, facts.DataLoss,
+		"cut":       {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 7, Overhead: receipt}, Cut: 3}, facts.Info, "The recording is complete", "left out on purpose in 3"},
+		"lacking":   {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 7, Overhead: receipt}, Cut: 2}, facts.Notice, "The recording is whole, with remarks", "9 of 10 exchanges complete (90.0 %)"},
+		"uncounted": {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 7, Overhead: receipt}}, facts.Notice, "The recording is whole, with remarks", "7 of 10 exchanges complete"},
+		"lost": {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 10, LostEvents: 5, Overhead: receipt}}, facts.DataLoss,
 			"Data was lost, and is marked where it is missing", "5 (5.00 % of all)"},
-		"unclean": {report.Data{Summary: facts.Summary{Exchanges: 10, Complete: 10}}, facts.DataLoss, "Data was lost, and is marked where it is missing", "did not end cleanly"},
-		"damaged": {report.Data{Summary: whole, Ledger: []facts.LedgerEntry{{Severity: facts.Error}}}, facts.Error, "Parts of the recording could not be used", "all complete"},
-		"nothing": {report.Data{Summary: facts.Summary{Clean: true, Connections: 3}}, facts.Notice, "No exchanges were found", "none found in 3 connections"},
+		"unclean":      {report.Data{Summary: facts.Summary{Exchanges: 10, Complete: 10}}, facts.DataLoss, "Data was lost, and is marked where it is missing", "did not end cleanly"},
+		"damaged":      {report.Data{Summary: whole, Ledger: []facts.LedgerEntry{{Severity: facts.Error}}}, facts.Error, "Parts of the recording could not be used", "all complete"},
+		"no heartbeat": {report.Data{Summary: facts.Summary{Clean: true, Exchanges: 10, Complete: 10}}, facts.Notice, "The recording is whole, with remarks", "not known: the reel holds no heartbeat"},
+		"nothing":      {report.Data{Summary: facts.Summary{Clean: true, Connections: 3}}, facts.Notice, "No exchanges were found", "none found in 3 connections"},
 	} {
 		v := c.data.Verdict()
 		var points []string
