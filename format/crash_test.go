@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,10 +22,10 @@ func TestCrashAtEveryOperation(t *testing.T) {
 		synced, written int // rows known to be durable, or written, before the operation
 	}
 	var moments []moment
-	synced, written := 0, 0 // only changed while the writer is idle
+	var synced, written atomic.Int64
 	fsys := formattest.New()
 	fsys.Watch(func(op string, crashed, killed *formattest.FS) {
-		moments = append(moments, moment{op, crashed, killed, synced, written})
+		moments = append(moments, moment{op, crashed, killed, int(synced.Load()), int(written.Load())})
 	})
 	w := create(t, fsys, format.WriterConfig{})
 	for n := 1; n <= 35; n++ {
@@ -35,11 +36,11 @@ func TestCrashAtEveryOperation(t *testing.T) {
 			if err := w.Flush(); err != nil {
 				t.Fatal(err)
 			}
-			written = n
+			written.Store(int64(n))
 		}
 		if n%perSegment == 1 && n > 1 {
 			waitFor(t, "the seal", func() bool { return w.Stats().Segments == n/perSegment })
-			synced = n - 1
+			synced.Store(int64(n - 1))
 		}
 	}
 	if err := w.Close(); err != nil {
