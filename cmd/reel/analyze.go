@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -112,14 +114,18 @@ func limitMemory() {
 	}
 }
 
-// strictVerdict is an error when data was lost.
+// strictVerdict is an error when data was lost. It names every loss, so that a log of CI is enough to know.
 func strictVerdict(entries []facts.LedgerEntry) error {
+	var names []string
 	for _, l := range entries {
 		if l.Severity >= facts.DataLoss {
-			return withCode(exitLoss, errors.New("data was lost ("+l.Name+"), and --strict was given: the ledger says where"))
+			names = append(names, l.Name)
 		}
 	}
-	return nil
+	if names == nil {
+		return nil
+	}
+	return withCode(exitLoss, fmt.Errorf("data was lost (%s), and --strict was given: the ledger says where", strings.Join(names, ", ")))
 }
 
 // bothSinks gives everything to two sinks.

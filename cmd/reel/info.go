@@ -80,6 +80,7 @@ type hookInfo struct {
 }
 
 type lossInfo struct {
+	Counted   bool      `json:"counted"`  // false: no ring row tells; then a heartbeat may
 	Captured  uint64    `json:"captured"` // records
 	Lost      uint64    `json:"lost"`     // records
 	LostBytes uint64    `json:"lost_bytes"`
@@ -238,6 +239,7 @@ func (c *infoCollector) loss() {
 	if len(c.rings) == 0 {
 		return
 	}
+	c.info.Loss.Counted = true
 	var captured, lost uint64
 	for _, r := range c.rings {
 		captured += r.Captured

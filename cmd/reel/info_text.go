@@ -43,7 +43,7 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	line("tool", "%s", known(c.Tool))
 	line("command", "%s", plainList(c.Command))
 	line("targets", "%s", plainList(c.Targets))
-	line("recorded", "%s; snaplen %s, ports %s, payload %s, masking %s", plainList(c.On), snaplen(c.Snaplen), ports(c.Ports), known(c.Payload), known(c.Filter))
+	line("recorded", "%s; snaplen %s, ports %s, payload %s, masking %s", known(plainList(c.On)), snaplen(c.Snaplen), ports(c.Ports), known(c.Payload), known(c.Filter))
 	if info.Start == nil {
 		line("when", "unknown: the reel has no clock row")
 	} else {
@@ -56,7 +56,9 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	}
 	b = info.appendHooks(b)
 	l := &info.Loss
-	if l.Lost == 0 {
+	if info.Overhead == nil && !l.Counted {
+		line("loss", "unknown: the reel has no heartbeat and no ring row")
+	} else if l.Lost == 0 {
 		line("loss", "none of %s", quantity.Of(l.Captured, "record"))
 	} else {
 		line("loss", "%s (%s) next to %s captured", quantity.Of(l.Lost, "record"), quantity.Bytes(l.LostBytes), quantity.Count(l.Captured))

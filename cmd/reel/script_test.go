@@ -10,6 +10,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/ebpf-reel/reel/analyze/mask"
 	"github.com/ebpf-reel/reel/format"
 	"github.com/ebpf-reel/reel/format/text"
 )
@@ -88,7 +89,7 @@ func killedCommand(ts *testscript.TestScript, neg bool, args []string) {
 	m, rows, err := text.Parse(f)
 	ts.Check(err)
 	live := ts.MkAbs(args[1] + ".live")
-	w, err := format.Create(live, m.Capture, format.WriterConfig{Filter: format.NoFilter{}})
+	w, err := format.Create(live, m.Capture, format.WriterConfig{Filter: mask.New(mask.Options{})})
 	ts.Check(err)
 	for row, err := range rows {
 		ts.Check(err)
