@@ -40,6 +40,20 @@ func (s *heldSide) add(r *format.IO) {
 	s.sum += r.Ret
 }
 
+// remove is the inverse of add. It reports whether the rows must be added anew, since the furthest may have been removed.
+func (s *heldSide) remove(r *format.IO) bool {
+	switch {
+	case r.Ret == 0:
+		return false
+	case r.Flags&format.IOOffsetValid == 0:
+		s.blind--
+		return false
+	}
+	s.rows--
+	s.sum -= r.Ret
+	return s.rows > 0 && r.Seq+format.Seq(uint32(r.Ret)) == s.end
+}
+
 // heldRow is a copy of an io row.
 type heldRow struct {
 	io  format.IO
@@ -66,9 +80,10 @@ func (t *Table) order(c *Conn, d Dir, r *format.IO) {
 		}
 	}
 	t.keep(c, d, r)
-	p, _ := c.locate(d, r)
-	if t.untangle(c, d) || p != ahead && d == c.hold.rows[0].d {
-		t.release(c)
+	if d == c.hold.rows[0].d { // rows of the other direction wait for its sake
+		if p, _ := c.locate(d, r); p != ahead || t.untangle(c, d) {
+			t.release(c)
+		}
 	}
 	if c.hold != nil && (len(c.hold.rows) > t.limits.HoldRows || t.heldBytes > t.limits.HoldBytes) {
 		t.ledger.Add(ledger.HoldFull, 1, c.where(r.Time))
@@ -110,6 +125,9 @@ func (t *Table) release(c *Conn) {
 	for i := 0; c.hold != nil && i < len(c.hold.rows); {
 		h := c.hold.rows[i]
 		p, n := c.locate(h.d, &h.io)
+		if i == 0 && p == ahead && t.untangle(c, h.d) {
+			continue
+		}
 		// Behind a row that waits, only the one that it waits for may go.
 		if p == ahead || i > 0 && (h.d != c.hold.rows[0].d || p != fits) {
 			i++
@@ -123,12 +141,20 @@ func (t *Table) release(c *Conn) {
 }
 
 func (t *Table) drop(c *Conn, i int) {
-	d := c.hold.rows[i].d
-	c.hold.rows = slices.Delete(c.hold.rows, i, i+1)
-	c.hold.sides[d] = heldSide{}
-	for _, h := range c.hold.rows {
-		if h.d == d {
-			c.hold.sides[d].add(&h.io)
+	h := c.hold.rows[i]
+	if i == 0 {
+		c.hold.rows[0] = nil
+		c.hold.rows = c.hold.rows[1:] // most often; moving the others would cost more than the rows themselves
+	} else {
+		c.hold.rows = slices.Delete(c.hold.rows, i, i+1)
+	}
+	side := &c.hold.sides[h.d]
+	if side.remove(&h.io) {
+		*side = heldSide{}
+		for _, o := range c.hold.rows {
+			if o.d == h.d {
+				side.add(&o.io)
+			}
 		}
 	}
 	if len(c.hold.rows) == 0 && !c.hold.queue {
@@ -149,7 +175,7 @@ func (t *Table) recycle(h *heldRow) {
 // when two threads read (or write) at once, one may have moved the position in between, and the row of the other claims
 // bytes that are not its own, while its own look missing. If the rows that wait in a direction, laid end to end, fill the
 // stream exactly up to the furthest of them, no call is missing: they are put in the order in which the calls began. It reports whether
-// that is so.
+// that changed anything.
 func (t *Table) untangle(c *Conn, d Dir) bool {
 	s, side := &c.dirs[d], &c.hold.sides[d]
 	if !s.known || side.rows < 2 || side.blind > 0 || side.sum != s.ahead(side.end) {
@@ -173,7 +199,7 @@ func (t *Table) untangle(c *Conn, d Dir) bool {
 	if moved {
 		t.ledger.Add(ledger.StreamReordered, uint64(len(rows)), c.where(rows[0].io.Time))
 	}
-	return true
+	return moved
 }
 
 // giveUp counts as lost what the rows that are due by a time wait for.

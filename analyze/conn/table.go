@@ -16,7 +16,7 @@ import (
 type Limits struct {
 	Conns     int           // open connections (256 Ki)
 	Hold      time.Duration // how long a connection waits for a call that may be late (200 ms)
-	HoldRows  int           // of one connection (256)
+	HoldRows  int           // of one connection (1,024)
 	HoldBytes int           // of all connections (64 MiB)
 	Closing   time.Duration // how long a socket in state CLOSE may still be read, until its close is seen (10 s)
 	Linger    time.Duration // how long a finished connection is kept for its other end and for late rows (1 s)
@@ -27,7 +27,7 @@ func (l Limits) withDefaults() Limits {
 	return Limits{
 		Conns:     cmp.Or(max(l.Conns, 0), 256<<10),
 		Hold:      cmp.Or(max(l.Hold, 0), 200*time.Millisecond),
-		HoldRows:  cmp.Or(max(l.HoldRows, 0), 256),
+		HoldRows:  cmp.Or(max(l.HoldRows, 0), 1024),
 		HoldBytes: cmp.Or(max(l.HoldBytes, 0), 64<<20),
 		Closing:   cmp.Or(max(l.Closing, 0), 10*time.Second),
 		Linger:    cmp.Or(max(l.Linger, 0), time.Second),

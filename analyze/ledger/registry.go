@@ -49,8 +49,15 @@ const (
 
 	// Notes of the recorder, by name.
 	NoteTargetExited
+	NoteTargetLate
 	NoteSnapshotIncomplete
+	NoteProcessUndescribed
+	NoteProcessHidden
 	NoteMapFull
+	NoteCompatCalls
+	NoteErrorQueue
+	NoteExitUnseen
+	NoteStopped
 	NoteUnknown
 
 	// What the analysis found.
@@ -106,7 +113,7 @@ var registry = [numNames]registered{
 	TailWithheld:   {string(format.ProblemWithheld), facts.Notice, Capture, "Payload of the unsealed tail was left out, since no filter was given to mask credentials in it."},
 	UnknownProblem: {"reel_problem", facts.Notice, Capture, "The reel has a problem that this version of reel has no name for; a newer one may."},
 
-	RingLoss:    {"ring_loss", facts.DataLoss, Capture, "Records found no room in a ring, so calls are missing: record again with larger rings (--ring), a smaller --snaplen, or fewer targets (--port)."},
+	RingLoss:    {"ring_loss", facts.DataLoss, Capture, "Records found no room in a ring, so calls are missing: record again with larger rings (--ring-bytes), a smaller --snaplen, or fewer targets (--port)."},
 	HookRefused: {"hook_refused", facts.Notice, Capture, "The kernel refused a hook: what only it shows is missing; the hook's row says why."},
 	NoHeartbeat: {"heartbeat_missing", facts.Notice, Capture, "The reel holds no heartbeat: whether records were lost in the rings is not known."},
 	CutBudget:   {"cut_budget", facts.Info, Capture, "Bytes beyond the budget of a message were not copied; lengths are exact, --snaplen raises the budget."},
@@ -114,7 +121,7 @@ var registry = [numNames]registered{
 	CutFault:    {"cut_fault", facts.Notice, Capture, "A page of a process was not in memory when the probe read it; lengths are exact, content is missing."},
 	CutLimit:    {"cut_limit", facts.Notice, Capture, "A call had more buffers than the probe walks; lengths are exact, content is missing."},
 	CutShed:     {"cut_shed", facts.Notice, Capture, "The recorder copied less to keep up with the load; lengths are exact. A smaller --snaplen or a faster disk avoids it."},
-	CutLost:     {"cut_lost", facts.DataLoss, Capture, "The continuation of a call found no room in a ring; lengths are exact, content is missing. Record with larger rings (--ring)."},
+	CutLost:     {"cut_lost", facts.DataLoss, Capture, "The continuation of a call found no room in a ring; lengths are exact, content is missing. Record with larger rings (--ring-bytes)."},
 	CutPolicy:   {"cut_policy", facts.Info, Capture, "The payload policy of the recording (--payload) does not keep these bytes; lengths are exact."},
 	CutDamaged:  {"cut_damaged", facts.DataLoss, Capture, "Bytes were recorded, but the reel's payload file is missing or damaged; lengths are exact. Copy the reel again."},
 	CutUnknown:  {"cut_unknown", facts.Notice, Capture, "Bytes are missing for a reason that this version of reel has no name for; lengths are exact."},
@@ -122,8 +129,15 @@ var registry = [numNames]registered{
 	Masked:      {"masked", facts.Info, Capture, "Credentials were replaced by '*' before they reached the disk; --keep-secrets keeps them."},
 
 	NoteTargetExited:       {"target_exited", facts.Info, Capture, "A recorded process ended during the capture."},
+	NoteTargetLate:         {"target_late", facts.Notice, Capture, "Processes got the name of --comm after the capture had started: what they did before they were found, within about a second, is missing."},
 	NoteSnapshotIncomplete: {"snapshot_incomplete", facts.Notice, Capture, "Sockets or processes that were there already could not all be listed: addresses, roles or names of some may be missing."},
+	NoteProcessUndescribed: {"process_undescribed", facts.Info, Capture, "Programs ended, or came too fast, before their path and cgroup could be read; their names are there."},
+	NoteProcessHidden:      {"process_hidden", facts.Notice, Capture, "Processes did not let the recorder read their path or namespaces: record as root, or with CAP_SYS_PTRACE."},
 	NoteMapFull:            {"map_full", facts.Notice, Capture, "A table of the probes was full: some sockets or calls lack their addresses, durations or state changes. Record fewer targets at a time."},
+	NoteCompatCalls:        {"compat_calls", facts.DataLoss, Capture, "Socket calls by 32-bit programs were not recorded: what they moved is missing."},
+	NoteErrorQueue:         {"error_queue", facts.Info, Capture, "Reads of a socket's error queue were not recorded: they move no bytes of the stream."},
+	NoteExitUnseen:         {"exit_unseen", facts.Info, Capture, "This kernel has no hook for the end of a process: it was looked for once a second."},
+	NoteStopped:            {"stopped", facts.Info, Capture, "Why the capture ended."},
 	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
 
 	ReadError:          {"read_error", facts.DataLoss, Analysis, "Rows of the reel could not be read; everything before and after them was. `reel verify` says where the damage is."},
