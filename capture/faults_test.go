@@ -155,9 +155,7 @@ func (p fakeProc) Describe(pid format.PID) (format.Process, error) {
 	return format.Process{Op: format.ProcSnapshot, PID: pid, PPID: s.PPID, Start: s.Start, Comm: s.Comm}, err
 }
 
-func (p fakeProc) Namespace(pid format.PID, name string) (uint64, error) {
-	return initialPIDNamespace, nil
-}
+func (p fakeProc) OwnPIDNamespace() (uint64, error) { return initialPIDNamespace, nil }
 
 func fakeConfig(t *testing.T) Config {
 	cfg := config(t)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -393,3 +394,31 @@ func (r *recorded) note(name NoteName) *format.Note {
 }
 
 func as[T error](err error) (target T, ok bool) { ok = errors.As(err, &target); return }
+
+// sleeper is a process that does nothing until it is ended.
+func sleeper() *exec.Cmd { return exec.Command("sleep", "600") }
+
+// threadOf returns a thread of a process that is not its first.
+func threadOf(t *testing.T, pid format.PID) format.PID {
+	t.Helper()
+	entries, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		if tid, err := strconv.ParseUint(e.Name(), 10, 32); err == nil && format.PID(tid) != pid {
+			return format.PID(tid)
+		}
+	}
+	t.Fatal("the test has one thread only")
+	return 0
+}
+
+func writeFile(t *testing.T, mode os.FileMode) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "file")
+	if err := os.WriteFile(name, []byte{0x7f, 'x'}, mode); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}

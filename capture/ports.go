@@ -54,7 +54,7 @@ type Proc interface {
 	Comm(pid format.PID) (string, error)
 	Leader(tid format.PID) (format.PID, error)
 	Describe(pid format.PID) (format.Process, error)
-	Namespace(pid format.PID, name string) (uint64, error)
+	OwnPIDNamespace() (uint64, error)
 }
 
 // ports is the world that one recording runs in.

@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ebpf-reel/reel/bpf"
-	"github.com/ebpf-reel/reel/format"
 )
 
 // initialPIDNamespace is the inode number of the pid namespace that the kernel starts with (PROC_PID_INIT_INO of
@@ -23,9 +22,9 @@ const initialPIDNamespace = 0xEFFFFFFC
 
 // preflight refuses early and in plain words what would fail later in strange ones.
 func preflight(proc Proc) error {
-	inode, err := proc.Namespace(format.PID(os.Getpid()), "pid")
+	inode, err := proc.OwnPIDNamespace()
 	if err != nil || inode != initialPIDNamespace {
-		// Without our own entry, /proc is that of another pid namespace.
+		// Without an entry of ours, /proc is that of a pid namespace that does not hold us.
 		return &RefusedError{
 			Why: "reel runs inside a pid namespace, where processes have other ids than in the kernel",
 			Do:  "run it on the host, or in a container that shares the host's pid namespace (docker run --pid=host, hostPID: true)",

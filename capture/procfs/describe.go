@@ -54,7 +54,7 @@ func (f FS) Describe(pid format.PID) (format.Process, error) {
 	row.Cgroup = cgroupPath(cgroup)
 	row.CgroupID = cgroupID(cgroup)
 	for name, to := range map[string]*uint64{"pid": &row.PidNS, "mnt": &row.MntNS, "net": &row.NetNS} {
-		*to, err = f.Namespace(pid, name)
+		*to, err = namespace(f.path(pid, "ns/"+name))
 		note(err)
 	}
 	return row, hidden
@@ -66,9 +66,13 @@ func (f FS) Leader(tid format.PID) (format.PID, error) {
 	return format.PID(statusField(status, "Tgid:")), err
 }
 
-// Namespace returns the inode number of one namespace of a process: "pid", "mnt", "net".
-func (f FS) Namespace(pid format.PID, name string) (uint64, error) {
-	link, err := os.Readlink(f.path(pid, "ns/"+name))
+// OwnPIDNamespace returns the inode number of the pid namespace of this process. It asks for "self", which is right even where
+// /proc shows other ids than those that this process knows.
+func (f FS) OwnPIDNamespace() (uint64, error) { return namespace(filepath.Join(f.Root, "self/ns/pid")) }
+
+// namespace reads the inode number of a namespace from its link in /proc.
+func namespace(path string) (uint64, error) {
+	link, err := os.Readlink(path)
 	if err != nil {
 		return 0, gone(err)
 	}
