@@ -88,3 +88,22 @@ func BenchmarkReel(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "exchanges/s")
 }
+
+// The hot path allocates nothing but the facts that leave, and those use the memory of the ones before: what an analysis
+// allocates does not grow with the exchanges of a connection.
+func TestAllocationsPerExchange(t *testing.T) {
+	mallocs := func(n int) uint64 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		if _, err := analyze.Run(context.Background(), synthetic{exchanges: n, conns: 16}, analyze.Config{}, new(counter)); err != nil {
+			t.Fatal(err)
+		}
+		runtime.ReadMemStats(&after)
+		return after.Mallocs - before.Mallocs
+	}
+	mallocs(1000)
+	few, many := mallocs(20_000), mallocs(220_000)
+	if per := float64(int64(many-few)) / 200_000; per > 0.05 {
+		t.Errorf("%.3f allocations an exchange", per)
+	}
+}
