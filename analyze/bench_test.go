@@ -64,7 +64,10 @@ func BenchmarkReel(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	for row := range (synthetic{exchanges: b.N, conns: 64, perConn: 1000}).Rows(format.RowsOptions{}) {
+	for row, err := range (synthetic{exchanges: b.N, conns: 64, perConn: 1000}).Rows(format.RowsOptions{}) {
+		if err != nil {
+			b.Fatal(err)
+		}
 		if err := w.AppendRow(row); err != nil {
 			b.Fatal(err)
 		}

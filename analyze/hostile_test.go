@@ -3,6 +3,7 @@ package analyze_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -231,7 +232,7 @@ func nonsense(rnd *rand.Rand) format.Row {
 
 // Damage in the middle of a reel is named, and everything around it is used.
 func TestReadErrors(t *testing.T) {
-	whole := collect(synthetic{exchanges: 100, conns: 2})
+	whole := collect(t, synthetic{exchanges: 100, conns: 2})
 	src := &failing{source: *whole, at: 50}
 	var c counter
 	res, err := analyze.Run(context.Background(), src, analyze.Config{}, &c)
@@ -266,10 +267,10 @@ func (f *failing) Rows(opts format.RowsOptions) iter.Seq2[format.Row, error] {
 func TestStops(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := analyze.Run(ctx, synthetic{exchanges: 5000, conns: 2}, analyze.Config{}, new(counter)); err != context.Canceled {
+	if _, err := analyze.Run(ctx, synthetic{exchanges: 5000, conns: 2}, analyze.Config{}, new(counter)); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
-	if _, err := analyze.Run(context.Background(), synthetic{exchanges: 5000, conns: 2}, analyze.Config{}, brokenSink{}); err != errSink {
+	if _, err := analyze.Run(context.Background(), synthetic{exchanges: 5000, conns: 2}, analyze.Config{}, brokenSink{}); !errors.Is(err, errSink) {
 		t.Errorf("error %v", err)
 	}
 }

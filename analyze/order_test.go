@@ -19,9 +19,13 @@ import (
 )
 
 // collect keeps the rows of a synthetic reel.
-func collect(s synthetic) *source {
+func collect(t testing.TB, s synthetic) *source {
+	t.Helper()
 	src := &source{manifest: *s.Manifest()}
-	for row := range s.Rows(format.RowsOptions{}) {
+	for row, err := range s.Rows(format.RowsOptions{}) {
+		if err != nil {
+			t.Fatal(err)
+		}
 		switch r := row.(type) {
 		case *format.IO:
 			c := *r
@@ -63,8 +67,8 @@ func shuffle(rows []format.Row, span time.Duration, rnd *rand.Rand) []format.Row
 // reels are what the tests of order use: a plain one, one with gaps, and all scenarios.
 func reels(t *testing.T) map[string]*source {
 	all := map[string]*source{
-		"synthetic": collect(synthetic{exchanges: 3000, conns: 20, perConn: 7}),
-		"lossy":     collect(synthetic{exchanges: 3000, conns: 20, perConn: 50, drop: 13}),
+		"synthetic": collect(t, synthetic{exchanges: 3000, conns: 20, perConn: 7}),
+		"lossy":     collect(t, synthetic{exchanges: 3000, conns: 20, perConn: 50, drop: 13}),
 	}
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil {
