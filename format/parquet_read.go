@@ -151,7 +151,7 @@ func (f *parquetFile) readSchema(schema []pq.SchemaElement, chunks []pq.ColumnCh
 	return nil
 }
 
-// leaf finds a column by name; nil when the file has none, as one of an older version may.
+// leaf finds a column by name. Every column that this schema version has is in every file of it.
 func (f *parquetFile) leaf(c Column) (*parquetLeaf, error) {
 	for i := range f.leaves {
 		l := &f.leaves[i]
@@ -164,7 +164,7 @@ func (f *parquetFile) leaf(c Column) (*parquetLeaf, error) {
 		}
 		return l, nil
 	}
-	return nil, nil
+	return nil, fmt.Errorf("column %s is missing", c.Name)
 }
 
 // parquet returns the physical type of a column.

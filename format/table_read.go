@@ -27,9 +27,6 @@ func newTableReader[R any](def *table[R], f *parquetFile) (*tableReader[R], erro
 		if err != nil {
 			return nil, err
 		}
-		if leaf == nil {
-			continue
-		}
 		if t.cols[i].pages, err = newPageReader(f, leaf, pageStep); err != nil {
 			return nil, err
 		}
@@ -56,7 +53,7 @@ func (t *tableReader[R]) read(rows []R) (int, error) {
 // columnReader reads the values of one column.
 type columnReader[R any] struct {
 	c     *column[R]
-	pages *pageReader // nil: the file has no such column
+	pages *pageReader
 
 	dictNums    []int64
 	dictStrings []string
@@ -88,10 +85,6 @@ func (b *pageBuffer) release() {
 
 // fill sets the column of all rows.
 func (r *columnReader[R]) fill(rows []R) error {
-	if r.pages == nil {
-		r.absent(rows)
-		return nil
-	}
 	for len(rows) > 0 {
 		if r.pos == r.n {
 			if err := r.next(); err != nil {
@@ -119,17 +112,6 @@ func (r *columnReader[R]) fill(rows []R) error {
 		rows = rows[k:]
 	}
 	return nil
-}
-
-// absent sets what NULL stands for: the file is of a version before the column.
-func (r *columnReader[R]) absent(rows []R) {
-	if r.c.Optional && r.c.set != nil {
-		r.nums = resize(r.nums, len(rows))
-		for i := range r.nums {
-			r.nums[i] = r.c.null
-		}
-		r.c.set(rows, r.nums)
-	}
 }
 
 func (r *columnReader[R]) bytes(i int) []byte {
