@@ -80,6 +80,7 @@ type output struct {
 
 	connections, exchanges, complete uint64
 	bytes                            [2]uint64
+	statuses                         [6]uint64
 }
 
 // Joined takes a connection whose other end became known.
@@ -100,6 +101,11 @@ func (o *output) exchange(c *conn.Conn, x *facts.Exchange) error {
 	x.StartWall = o.ground.wall(x.Start)
 	o.fold.Exchange(c, x)
 	o.exchanges++
+	class := x.Status / 100
+	if class < 0 || class >= len(o.statuses) {
+		class = 0
+	}
+	o.statuses[class]++
 	if x.Missing == 0 {
 		o.complete++
 	}

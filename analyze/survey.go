@@ -177,7 +177,7 @@ func (g *ground) summary(src Source, o *output) facts.Summary {
 	m := src.Manifest()
 	s := facts.Summary{
 		ReelID: m.UUID, Host: m.Capture.Host, Kernel: m.Capture.Kernel, Command: m.Capture.Command, Clean: m.Clean,
-		Connections: o.connections, Exchanges: o.exchanges, Complete: o.complete, Bytes: o.bytes,
+		Connections: o.connections, Exchanges: o.exchanges, Complete: o.complete, Statuses: o.statuses, Bytes: o.bytes,
 		Rows: make(map[string]uint64), LostEvents: g.overhead.Lost, Overhead: g.overhead,
 	}
 	for t := format.TableSocket; t <= format.TableNote; t++ {

@@ -224,7 +224,8 @@ type Summary struct {
 	Clean       bool
 	Connections uint64
 	Exchanges   uint64
-	Complete    uint64 // exchanges that lack nothing
+	Complete    uint64    // exchanges that lack nothing
+	Statuses    [6]uint64 // exchanges by class of status: [2] is 2xx; [0]: not known, or none of 100 to 599
 	Rows        map[string]uint64
 	Bytes       [2]uint64
 	LostEvents  uint64

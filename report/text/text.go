@@ -81,10 +81,25 @@ func (p *printer) verdict(d *report.Data) {
 	for _, pt := range v.Points {
 		line(pt.Label, mark(pt.Level)+pt.Text)
 	}
+	line("statuses", statuses(d.Summary.Statuses))
 	line("bytes", quantity.Bytes(d.Summary.Bytes[0])+" read, "+quantity.Bytes(d.Summary.Bytes[1])+" written by the recorded processes")
 	for _, pt := range d.Receipt() {
 		line(pt.Label, pt.Text)
 	}
+}
+
+// statuses prints how many exchanges had a status of each class; "" without any.
+func statuses(classes [6]uint64) string {
+	var parts []string
+	for class, n := range classes {
+		if class > 0 && n > 0 {
+			parts = append(parts, fmt.Sprintf("%s of %dxx", quantity.Count(n), class))
+		}
+	}
+	if n := classes[0]; n > 0 && len(parts) > 0 {
+		parts = append(parts, quantity.Count(n)+" not known")
+	}
+	return strings.Join(parts, ", ")
 }
 
 func mark(s facts.Severity) string {
