@@ -176,3 +176,23 @@ func TestBudget(t *testing.T) {
 		t.Errorf("starts of messages: %v, want %v", starts, want)
 	}
 }
+
+// TestFault holds that what lies before a missing page is kept, and that the cut says why there is no more.
+func TestFault(t *testing.T) {
+	steps, events := record(t, Options{Snaplen: 16384}, "hole", "v4")
+	var writes []wire.Event
+	for _, e := range ios(t, events) {
+		if e.IO.Dir == wire.DirWrite {
+			writes = append(writes, e)
+		}
+	}
+	if len(writes) != len(steps) {
+		t.Fatalf("%d writes, want %d", len(writes), len(steps))
+	}
+	for i, s := range steps {
+		e := writes[i]
+		if e.IO.Cut != wire.CutFault || e.IO.Ret != s.Ret || !bytes.Equal(e.Payload, s.Payload) {
+			t.Errorf("write %d: cut %d, moved %d of %d, kept %d bytes of %d", i, e.IO.Cut, e.IO.Ret, s.Ret, len(e.Payload), len(s.Payload))
+		}
+	}
+}

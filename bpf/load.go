@@ -154,6 +154,11 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 	return nil
 }
 
+// haveLoop reports whether the kernel has bpf_loop (Linux 5.17). Tests turn it off.
+var haveLoop = func() bool {
+	return !errors.Is(features.HaveProgramHelper(ebpf.Tracing, asm.FnLoop), ebpf.ErrNotSupported)
+}
+
 // chooseExit keeps the one of the two sys_exit programs that this kernel can run, under the name sys_exit.
 func chooseExit(spec *ebpf.CollectionSpec) {
 	bounded := spec.Programs["sys_exit_bounded"]
@@ -161,7 +166,7 @@ func chooseExit(spec *ebpf.CollectionSpec) {
 		return
 	}
 	delete(spec.Programs, "sys_exit_bounded")
-	if errors.Is(features.HaveProgramHelper(ebpf.Tracing, asm.FnLoop), ebpf.ErrNotSupported) {
+	if !haveLoop() {
 		spec.Programs["sys_exit"] = bounded
 	}
 }

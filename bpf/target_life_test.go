@@ -230,17 +230,39 @@ func playFlood(p *player) {
 	}
 }
 
-// playHole receives into memory of which a page is taken away again before the call's exit can be looked at: the pages of
-// the buffer past the data that arrived were never there, and the kernel does not touch them.
+// playHole writes from a buffer of which a page is gone when the call ends: the socket is full, the call waits, and what
+// the kernel has taken already is given back to it.
 func playHole(p *player) {
-	client, server := p.pair()
-	page := os.Getpagesize()
-	mem, err := unix.Mmap(-1, 0, 3*page, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
-	check(err)
-	b := pattern(page+500, 4)
-	copy(mem, b)
-	// MSG_ZEROCOPY-free way to have the kernel read a page that the probe cannot: another thread drops it during the call.
-	p.send(wire.CallWrite, client, mem[:page+500])
-	p.receive(wire.CallRead, server, page+500)
-	check(unix.Munmap(mem))
+	for _, vector := range []bool{false, true} {
+		client, server := p.pair()
+		page, size := os.Getpagesize(), 8<<20
+		mem, err := unix.Mmap(-1, 0, size, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+		check(err)
+		copy(mem, pattern(size, 4))
+		kept := append([]byte(nil), mem[:2*page]...)
+		v := iovecs(mem, 10)
+		var n int64
+		tid, done := onThread(func() {
+			if vector {
+				n = syscall6(unix.SYS_WRITEV, uintptr(client), ptr(&v[0]), uintptr(len(v)))
+			} else {
+				n = syscall6(unix.SYS_WRITE, uintptr(client), ptr(&mem[0]), uintptr(size))
+			}
+		})
+		nr := unix.SYS_WRITE
+		if vector {
+			nr = unix.SYS_WRITEV
+		}
+		awaitBlocked(tid, nr)
+		check(unix.Madvise(mem[2*page:3*page], unix.MADV_DONTNEED))
+		sink := make([]byte, 1<<20)
+		for left := size; left > 0; {
+			r, err := unix.Read(server, sink)
+			check(err)
+			left -= r
+		}
+		<-done
+		p.did(step{Ret: n, Payload: kept})
+		check(unix.Munmap(mem))
+	}
 }

@@ -55,8 +55,9 @@ struct more {
 struct work {
 	struct io_event event; /* is built here, then copied to the ring before its payload */
 	struct more more;
-	__u8 no_room; /* the call asked for 0 bytes */
-	__u8 pad[7];
+	__u8 no_room;  /* the call asked for 0 bytes */
+	__u8 errqueue; /* it reads the error queue: what it returns is no part of the stream */
+	__u8 pad[6];
 	struct source source;
 };
 

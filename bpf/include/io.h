@@ -12,12 +12,16 @@
 #define MAX_CHUNKS  128   /* 2 MiB of one call */
 #define CHUNKS_WITHOUT_LOOP 4
 
-static __always_inline void apply_msg_flags(struct io_event *e, __u64 flags)
+static __always_inline void apply_msg_flags(struct work *w, __u64 flags)
 {
+	struct io_event *e = &w->event;
+
 	if (flags & MSG_DONTWAIT)
 		e->flags |= IO_NONBLOCK;
 	if (e->dir != DIR_READ)
 		return;
+	if (flags & MSG_ERRQUEUE)
+		w->errqueue = 1;
 	if (flags & (MSG_PEEK | MSG_OOB)) /* neither moves the offset */
 		e->flags |= IO_PEEK;
 	if (flags & MSG_TRUNC) { /* tcp(7): the bytes are thrown away */
@@ -108,7 +112,7 @@ static __always_inline __s64 describe_call(struct work *w, __u8 call, const stru
 	case CALL_RECVFROM:
 	case CALL_SENDTO:
 		use_range(w, buf, len);
-		apply_msg_flags(e, SYSCALL_ARG3(regs));
+		apply_msg_flags(w, SYSCALL_ARG3(regs));
 		break;
 	case CALL_READV:
 	case CALL_WRITEV:
@@ -119,11 +123,11 @@ static __always_inline __s64 describe_call(struct work *w, __u8 call, const stru
 	case CALL_RECVMSG:
 	case CALL_SENDMSG:
 		use_message(w, buf);
-		apply_msg_flags(e, len);
+		apply_msg_flags(w, len);
 		break;
 	case CALL_RECVMMSG:
 	case CALL_SENDMMSG:
-		apply_msg_flags(e, SYSCALL_ARG3(regs));
+		apply_msg_flags(w, SYSCALL_ARG3(regs));
 		return use_messages(w, buf, ret, loops);
 	default: /* sendfile, and splice out of a socket; splice into one is seen by socket_of_io */
 		e->cut = CUT_NO_COPY;
@@ -341,6 +345,10 @@ static __always_inline void on_io(struct cpu_state *cpu, const struct inflight *
 	ret = describe_call(w, call, regs, ret, loops);
 	if (!socket_of_io(entry, e, regs, &s) || !ports_wanted(s.lport, s.rport))
 		return;
+	if (w->errqueue) {
+		COUNT(cpu->errqueue, 1);
+		return;
+	}
 	if (ret == 0) {
 		if (e->dir != DIR_READ || w->no_room || !(READ(sock, s.sk, sk_shutdown) & RCV_SHUTDOWN))
 			return;
