@@ -95,7 +95,7 @@ func assemble(in io.Reader, name, dir string) error {
 			err = w.AppendRow(row)
 		}
 		if err != nil {
-			w.Close()
+			_ = w.Close() // the first error is the one to tell
 			return fmt.Errorf("%s: %w", name, err)
 		}
 	}

@@ -64,8 +64,9 @@ func (lr *lineReader) readAny() (*line, error) {
 		if bad := invalidUTF8(l.text[start:]); bad >= 0 {
 			return nil, l.errorAt(start+bad, `not UTF-8: write such bytes as \xff in a quoted string`)
 		}
-		if c, err := lr.r.Peek(1); err != nil || c[0] != ' ' && c[0] != '\t' {
-			return l, nil
+		// An error shows at the next read: the line is whole.
+		if c, _ := lr.r.Peek(1); len(c) == 0 || c[0] != ' ' && c[0] != '\t' {
+			return l, nil //nolint:nilerr // the next call of line meets the error again
 		}
 	}
 }
