@@ -236,7 +236,7 @@ func fuzzIO(t *testing.T, ios, payloads []byte) {
 	s := &ioSource{fileSource: fileSource[ioRow]{t: r, file: newMemFile(nil), info: File{MinTime: -1 << 63, MaxTime: 1<<63 - 1}}, ref: -1}
 	if pp, err := openParquet(newMemFile(payloads)); err == nil {
 		if pt, err := newTableReader(&payloadTable, pp); err == nil {
-			s.payload = &payloadReader{t: pt, rows: make([]payloadRow, 1), last: -1}
+			s.payload = newPayloadReader(pt)
 		}
 	}
 	defer s.close()

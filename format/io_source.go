@@ -77,9 +77,9 @@ func (s *ioSource) readBlock(b *rowBatch[ioRow]) error {
 		n, err := s.t.read(b.rows[b.n : b.n+aheadRows])
 		b.rows = b.rows[:b.n+n]
 		switch {
-		case err == io.EOF && b.n > 0:
+		case errors.Is(err, io.EOF) && b.n > 0:
 			return nil
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return io.EOF
 		case err != nil:
 			return s.corrupt(err)

@@ -215,7 +215,7 @@ func (w *window) at(off int64, n int) ([]byte, error) {
 		w.data = w.data[:want]
 		w.off = off
 		if got, err := w.file.ReadAt(w.data, off); got < want {
-			if err == nil || err == io.EOF {
+			if err == nil || errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF // it was longer before
 			}
 			w.data = w.data[:0]

@@ -238,5 +238,5 @@ var errEncoding = errors.New("an encoding that reel does not write")
 // isDictionary reports whether the current page holds indexes.
 func (p *pageReader) isDictionary() bool {
 	e := p.header.DataPageHeaderV2.V.Encoding
-	return e == pq.RLEDictionary || e == pq.PlainDictionary
+	return e == pq.RLEDictionary || e == pq.PlainDictionary //nolint:staticcheck // deprecated for writers; readers meet it
 }

@@ -89,7 +89,7 @@ func (t *table[R]) schema() *parquet.Schema {
 // tableWriter writes the rows of one table of one segment into one Parquet file of one row group.
 type tableWriter[R any] struct {
 	def      *table[R]
-	w        *parquet.Writer
+	w        *parquet.Writer //nolint:staticcheck // deprecated for GenericWriter, which takes structs, where columns are written
 	cols     []*parquet.ColumnWriter
 	vals     []parquet.Value
 	nums     []int64

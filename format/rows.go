@@ -169,7 +169,7 @@ func (m *merger) advance() {
 		}
 		return
 	}
-	if err != io.EOF {
+	if !errors.Is(err, io.EOF) {
 		m.errs = append(m.errs, err)
 	}
 	top.s.stop()
@@ -198,7 +198,7 @@ func (m *merger) enter() {
 			}
 			heap.Push(&m.open, headed{s.place(), s})
 		default:
-			if err != io.EOF {
+			if !errors.Is(err, io.EOF) {
 				m.errs = append(m.errs, err)
 			}
 			s.stop()
@@ -338,7 +338,7 @@ func (r *Reel) openPayload(seg *Segment, s *ioSource) {
 			return
 		}
 		s.payloadFile = src.file
-		s.payload = &payloadReader{t: src.t, rows: make([]payloadRow, 1), last: -1}
+		s.payload = newPayloadReader(src.t)
 		s.damaged = false
 	}
 }

@@ -262,7 +262,7 @@ func (b *sealBatch[R]) footerCRC() (uint32, error) {
 
 func (b *sealBatch[R]) abandon() {
 	if b.file != nil {
-		b.file.Close()
+		_ = b.file.Close() // it is removed
 	}
 }
 

@@ -60,9 +60,8 @@ type rowBatch[R any] struct {
 var ioBatches = sync.Pool{New: func() any { return &rowBatch[ioRow]{rows: make([]ioRow, 0, blockRows+aheadRows)} }}
 
 func newRowBatch[R any]() *rowBatch[R] {
-	if b, ok := any((*rowBatch[R])(nil)).(*rowBatch[ioRow]); ok {
-		b = ioBatches.Get().(*rowBatch[ioRow])
-		return any(b).(*rowBatch[R])
+	if _, ok := any((*rowBatch[R])(nil)).(*rowBatch[ioRow]); ok {
+		return ioBatches.Get().(*rowBatch[R])
 	}
 	return &rowBatch[R]{rows: make([]R, aheadRows)}
 }
@@ -278,7 +277,7 @@ func (s *fileSource[R]) check(b *rowBatch[R]) error {
 	return nil
 }
 
-func (s *fileSource[R]) close() { s.file.Close() }
+func (s *fileSource[R]) close() { _ = s.file.Close() } // only read
 
 // journalStream is the rows of one journal.
 type journalStream struct {

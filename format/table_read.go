@@ -389,12 +389,8 @@ type payloadReader struct {
 	last int64 // ref looked at last
 }
 
-func newPayloadReader(f *parquetFile) (*payloadReader, error) {
-	t, err := newTableReader(&payloadTable, f)
-	if err != nil {
-		return nil, err
-	}
-	return &payloadReader{t: t, rows: make([]payloadRow, 1), last: -1}, nil
+func newPayloadReader(t *tableReader[payloadRow]) *payloadReader {
+	return &payloadReader{t: t, rows: make([]payloadRow, 1), last: -1}
 }
 
 // find returns the bytes of ref and the buffer that they lie in, which the caller retains.

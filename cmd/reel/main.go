@@ -1,4 +1,4 @@
-// Package main turns command lines into captures, analyses and documents: the command reel.
+// Command reel turns command lines into captures, analyses and documents.
 package main
 
 import "os"

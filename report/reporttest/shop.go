@@ -4,7 +4,7 @@ package reporttest
 
 import (
 	"fmt"
-	"math/rand/v2" //nolint:depguard // facts made up for tests, from a seed
+	"math/rand/v2"
 	"net/netip"
 	"time"
 

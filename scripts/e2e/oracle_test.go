@@ -112,9 +112,7 @@ func compareLog(t *testing.T, want map[key]logLine, got map[key]facts.Exchange) 
 func logDiff(l logLine, e facts.Exchange) string {
 	const interim = uint64(len("HTTP/1.1 100 Continue\r\n\r\n"))
 	sent := e.Response.WireBytes
-	if !slices.Contains(e.Interim, 100) {
-		// WireBytes counts the final response alone.
-	} else {
+	if slices.Contains(e.Interim, 100) { // WireBytes counts the final response alone
 		sent += interim
 	}
 	switch {

@@ -3,6 +3,7 @@ package e2e
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"math/rand"
@@ -124,7 +125,7 @@ func readByOthers(t *testing.T, dir string) {
 	out, err := exec.Command(python, "testdata/readers.py", dir).Output()
 	if err != nil {
 		var detail string
-		if e, ok := err.(*exec.ExitError); ok {
+		if e, ok := errors.AsType[*exec.ExitError](err); ok {
 			detail = string(e.Stderr)
 		}
 		t.Fatalf("%s testdata/readers.py: %v (scripts/setup.sh makes the virtual environment)\n%s", python, err, detail)
