@@ -18,7 +18,9 @@ import (
 //     answers a request that is missing as well. Whether a request is missing between the last one seen and the response
 //     shows when the next request comes, by its position in the stream: until then the pair is tentative.
 //   - Pipelining (seen before, or in the same call). How many responses a gap holds is not known, so none after it is paired,
-//     until the connection was silent for a second with nothing to come.
+//     until the connection was silent for a second with nothing to come. A cut is milder than a gap: its bytes were moved by
+//     a call that is known. A request that was sent after that call is answered by what comes after it (inferred: a client
+//     that keeps sending while it waits could mean otherwise), and the requests before it had their responses in the cut.
 
 const silence = time.Second
 
@@ -36,6 +38,7 @@ type pending struct {
 	tentative                 bool
 	split                     bool   // tentative, and found wrong
 	gaps                      uint32 // of the response's direction, when the request began
+	cuts                      uint32 // of the session, when the request began
 	request, response         edges
 }
 
@@ -52,9 +55,11 @@ type pairing struct {
 	forgotten  uint32 // requests at the front of the queue that were given out early
 	pipelines  bool
 	uncertain  bool
-	reqSkipped bool // bytes of requests were skipped since the last one
-	resSkipped bool // bytes of responses were skipped since the last one
-	resHole    bool // where the next response was due
+	reqSkipped bool   // bytes of requests were skipped since the last one
+	resSkipped bool   // bytes of responses were skipped since the last one
+	resHole    bool   // where the next response was due
+	resLost    bool   // some of what was skipped is lost, not cut
+	cuts       uint32 // places where whole responses may lie in a cut
 	lastMoved  format.KTime
 	recent     *recent
 }
@@ -83,7 +88,7 @@ func (r *recent) find(seq format.Seq) facts.ExchangeID {
 func (s *session) requestStart(sd *side, m *http1.Message) {
 	s.settle(s.reqSkipped)
 	if s.queue.len() == 0 {
-		s.resSkipped, s.resHole = false, false // what was skipped answered earlier requests
+		s.resSkipped, s.resHole, s.resLost = false, false, false // what was skipped answered earlier requests
 	}
 	if s.uncertain && m.First.Start.Sub(s.lastMoved) >= silence {
 		s.abandon()
@@ -114,7 +119,7 @@ func (s *session) requestStart(sd *side, m *http1.Message) {
 	x.hasRequest = true
 	x.requestFound = m.Found
 	x.afterGap = s.reqSkipped
-	x.gaps = s.c.Gaps[s.request.Other()]
+	x.gaps, x.cuts = s.c.Gaps[s.request.Other()], s.cuts
 	x.ex.PID, x.ex.TID = m.First.PID, m.First.TID
 	if sd.seqValid {
 		x.ex.Seq, x.ex.SeqValid = sd.seq-format.Seq(uint32(sd.seqOff-m.Offset)), true
@@ -165,8 +170,8 @@ func (s *session) responseStart(m *http1.Message) {
 
 // match returns the request that a final response answers; nil when it is not known.
 func (s *session) match(m *http1.Message) *pending {
-	skipped, hole := s.resSkipped, s.resHole
-	s.resSkipped, s.resHole = false, false
+	skipped, hole, lost := s.resSkipped, s.resHole, s.resLost
+	s.resSkipped, s.resHole, s.resLost = false, false, false
 	k := s.queue.len()
 	switch {
 	case s.forgotten > 0:
@@ -190,6 +195,15 @@ func (s *session) match(m *http1.Message) *pending {
 		front.ex.Pairing = min(m.Found, front.requestFound)
 		front.ex.Pipelined = front.behind
 		return front
+	case s.pipelines && !lost && s.queue.back().cuts == s.cuts:
+		for x := s.queue.front(); x.cuts != s.cuts; x = s.queue.front() {
+			x.ex.Missing |= facts.ResponseCut
+			s.unanswered(s.queue.pop())
+		}
+		x := s.queue.front()
+		x.ex.Pairing = facts.Inferred
+		x.ex.Pipelined = s.queue.len() > 1
+		return x
 	case s.pipelines && (k > 1 || hole):
 		s.abandon()
 		s.uncertain = true

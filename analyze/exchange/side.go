@@ -163,8 +163,10 @@ func (sd *side) Skip(why http1.Anomaly, n uint64, at http1.Stamp) {
 		return
 	}
 	s.resSkipped = true
+	s.resLost = s.resLost || sd.losing
 	if why == http1.HoleBetween {
 		s.resHole = true
+		s.cuts++
 	}
 }
 

@@ -30,11 +30,16 @@ type lexer struct {
 // lose forgets the place: bytes that follow next are missing.
 func (x *lexer) lose() { x.mode = inUnknown }
 
-// resume looks at the first bytes of a call behind missing ones.
-func (x *lexer) resume(b []byte) {
-	if x.mode == inUnknown && (startsMessage(b) || startsChunk(b)) {
+// resume looks at the first bytes of a call behind missing ones, and returns how many of them are shown whatever follows.
+func (x *lexer) resume(b []byte) int {
+	switch {
+	case x.mode != inUnknown:
+	case startsMessage(b), startsChunk(b):
 		x.mode, x.cont = atLine, atLine
+	default:
+		return startsExtended(b)
 	}
+	return 0
 }
 
 // mask overwrites the credentials in b and reports whether there were any.
@@ -335,6 +340,19 @@ func startsChunk(b []byte) bool {
 		n++
 	}
 	return 0 < n && n < 8 && bytes.HasPrefix(b[n:], []byte("\r\n"))
+}
+
+// startsExtended returns how long a chunk size is that an extension follows; 0: b begins with none. What behaves like an
+// extension may be the rest of a credential, so only the digits are shown: the length of the body hangs on them.
+func startsExtended(b []byte) int {
+	n := 0
+	for n < len(b) && n < 8 && unhex(b[n]) < 16 {
+		n++
+	}
+	if n < 8 && n < len(b) && b[n] == ';' {
+		return n
+	}
+	return 0
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

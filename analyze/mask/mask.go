@@ -137,8 +137,8 @@ func (f *filter) io(r *format.IO) {
 
 func (f *filter) bytes(p *place, r *format.IO) {
 	if !f.opts.KeepSecrets {
-		p.lex.resume(r.Payload)
-		if p.lex.mask(r.Payload) {
+		shown := p.lex.resume(r.Payload)
+		if p.lex.mask(r.Payload[shown:]) {
 			r.Flags |= format.IOMasked
 		}
 		if int64(len(r.Payload)) < r.Ret {

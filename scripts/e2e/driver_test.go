@@ -44,6 +44,9 @@ type sent struct {
 	Start  int64  `json:"start"` // CLOCK_MONOTONIC ns before the request was written
 	End    int64  `json:"end"`   // after the response was read
 	Early  bool   `json:"early"`
+	// Hidden: its response came behind a body longer than the byte budget in one pipelined batch. One read may take both,
+	// and then the response lies in what was not copied.
+	Hidden bool `json:"hidden"`
 }
 
 // driver is a started driver process, waiting at its gate.
@@ -304,6 +307,7 @@ func (c *client) do(reqs ...request) error {
 			}
 		}
 	}
+	hidden := false
 	for _, r := range reqs {
 		before := c.in.n - c.br.Buffered()
 		resp, err := http.ReadResponse(c.br, &http.Request{Method: r.Method})
@@ -316,7 +320,8 @@ func (c *client) do(reqs ...request) error {
 		}
 		c.n++
 		c.log = append(c.log, sent{Port: c.conn.LocalAddr().(*net.TCPAddr).Port, N: c.n, Method: r.Method, Target: r.Target,
-			Status: resp.StatusCode, Body: int(body), Wire: c.in.n - c.br.Buffered() - before, Start: start, End: monotonic()})
+			Status: resp.StatusCode, Body: int(body), Wire: c.in.n - c.br.Buffered() - before, Start: start, End: monotonic(), Hidden: hidden})
+		hidden = hidden || len(reqs) > 1 && body > 3000
 	}
 	return nil
 }

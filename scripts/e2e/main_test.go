@@ -185,7 +185,16 @@ func record(t *testing.T, args ...string) *recording {
 		}
 		return strings.Contains(p.out.String(), "recording")
 	})
+	t.Cleanup(func() { keepReel(t, dir) })
 	return &recording{proc: p, dir: dir}
+}
+
+// keepReel saves the reel of a failed test under REEL_E2E_KEEP, for a look with reel dump.
+func keepReel(t *testing.T, dir string) {
+	t.Helper()
+	if to := os.Getenv("REEL_E2E_KEEP"); to != "" && t.Failed() {
+		copyTree(t, dir, filepath.Join(to, strings.NewReplacer("/", "-", " ", "-").Replace(t.Name())+".reel"))
+	}
 }
 
 // stop ends the capture as a user does, with one SIGINT, and returns its summary.
