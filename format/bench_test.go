@@ -174,7 +174,7 @@ func BenchmarkSeal(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		if _, err := sealJournal(OS{}, dir, benchUUID, ix, NoFilter{}); err != nil {
+		if _, err := sealJournal(OS{}, dir, benchUUID, ix, NoFilter{}, func(time.Duration) {}); err != nil {
 			b.Fatal(err)
 		}
 		file.Close()

@@ -4,8 +4,8 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
+	"time"
 )
 
 // Batches of a table are written when they are this long, or when the bytes of all batches are this many: what a seal
@@ -16,10 +16,11 @@ const (
 )
 
 // sealJournal writes the segment that the rows of an indexed journal make. It is whole, and its name lasts, when
-// sealJournal returns without an error; otherwise nothing of it is left but perhaps a directory named ".tmp".
-func sealJournal(fsys FS, dir, uuid string, ix *journalIndex, filter Filter) (Segment, error) {
+// sealJournal returns without an error; otherwise nothing of it is left but perhaps a directory named ".tmp". rest is called
+// after each block with the time that it took.
+func sealJournal(fsys FS, dir, uuid string, ix *journalIndex, filter Filter, rest func(time.Duration)) (Segment, error) {
 	seg := Segment{Number: ix.number, JournalBytes: ix.size, Frames: ix.frames, Skipped: ix.skipped, Orphans: ix.orphans, Filter: filter.Version()}
-	s := &sealer{fsys: fsys, dir: join(dir, segmentName(ix.number)+".tmp"), id: fileID{uuid: uuid, segment: ix.number}}
+	s := &sealer{fsys: fsys, dir: join(dir, segmentName(ix.number)+".tmp"), id: fileID{uuid: uuid, segment: ix.number}, rest: rest, since: time.Now()}
 	err := s.clean(dir)
 	if err == nil {
 		err = s.writeRows(ix, filter)
@@ -41,8 +42,10 @@ type sealer struct {
 	dir   string // the segment's, while it is written
 	id    fileID
 	buf   []byte // the bytes that rows of the batches point into
-	refs  int64  // payload rows so far
-	block uint32 // of io rows, from 0
+	rest  func(worked time.Duration)
+	since time.Time // the last rest
+	refs  int64     // payload rows so far
+	block uint32    // of io rows, from 0
 
 	keys   []connKey
 	sorted []ioRow // a second block's memory: rows are sorted from one into the other
@@ -109,7 +112,8 @@ func (s *sealer) flush() error {
 		}
 	}
 	s.buf = s.buf[:0]
-	runtime.Gosched() // the drain of the rings comes first
+	s.rest(time.Since(s.since))
+	s.since = time.Now()
 	return nil
 }
 

@@ -4,8 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"runtime"
 	"sync"
+	"time"
 )
 
 // sealQueue seals journals one after the other in the background, and keeps the manifest.
@@ -14,13 +14,14 @@ type sealQueue struct {
 	cfg  WriterConfig
 	uuid string
 
-	mu       sync.Mutex
-	wake     *sync.Cond
-	queue    []*journal
-	failed   []*journal // kept as they are; tried once more at the end
-	closing  bool
-	priority priority // of the sealing thread
-	st       sealState
+	mu      sync.Mutex
+	wake    *sync.Cond
+	queue   []*journal
+	failed  []*journal // kept as they are; tried once more at the end
+	closing bool
+	st      sealState
+	hurry   chan struct{} // closed while the sealer works without rest
+	hurried bool
 
 	manifest *Manifest // only the sealing goroutine, and close once that is gone
 	done     sync.WaitGroup
@@ -35,7 +36,7 @@ type sealState struct {
 }
 
 func newSealQueue(dir string, cfg WriterConfig, m *Manifest) *sealQueue {
-	q := &sealQueue{dir: dir, cfg: cfg, uuid: m.UUID, manifest: m}
+	q := &sealQueue{dir: dir, cfg: cfg, uuid: m.UUID, manifest: m, hurry: make(chan struct{})}
 	q.wake = sync.NewCond(&q.mu)
 	q.done.Go(q.run)
 	return q
@@ -44,12 +45,34 @@ func newSealQueue(dir string, cfg WriterConfig, m *Manifest) *sealQueue {
 // add hands over a journal that nothing is appended to any more. unsealed is the length of all journals that wait.
 func (q *sealQueue) add(j *journal, unsealed int64) {
 	q.mu.Lock()
+	defer q.mu.Unlock()
 	q.queue = append(q.queue, j)
-	unsealed -= q.st.sealed
-	q.mu.Unlock()
+	if unsealed-q.st.sealed > q.cfg.MaxUnsealed {
+		q.press()
+	}
 	q.wake.Signal()
-	if unsealed > q.cfg.MaxUnsealed {
-		q.priority.raise()
+}
+
+// press makes the sealer work without rest, from now until nothing waits. The lock is held.
+func (q *sealQueue) press() {
+	if !q.hurried {
+		q.hurried = true
+		close(q.hurry)
+	}
+}
+
+// rest lets the sealer sleep for as long as it has worked since the last rest: it takes half of a core at most. Its thread
+// keeps the process's priority: a thread of a lower one stops the whole process wherever Go's collector has to wait for it
+// (docs/decisions/sealer-pace.md).
+func (q *sealQueue) rest(worked time.Duration) {
+	q.mu.Lock()
+	hurry := q.hurry
+	q.mu.Unlock()
+	timer := time.NewTimer(worked)
+	defer timer.Stop()
+	select {
+	case <-hurry:
+	case <-timer.C:
 	}
 }
 
@@ -59,12 +82,13 @@ func (q *sealQueue) state() sealState {
 	return q.st
 }
 
-// run is the sealing goroutine. It has an OS thread of its own, which ends with it, since the thread's priority is low.
+// run is the sealing goroutine.
 func (q *sealQueue) run() {
-	runtime.LockOSThread()
-	q.priority.lower()
 	for {
 		q.mu.Lock()
+		if len(q.queue) == 0 && q.hurried && !q.closing {
+			q.hurried, q.hurry = false, make(chan struct{})
+		}
 		for len(q.queue) == 0 && !q.closing {
 			q.wake.Wait()
 		}
@@ -74,12 +98,8 @@ func (q *sealQueue) run() {
 		}
 		j := q.queue[0]
 		q.queue = q.queue[1:]
-		idle := len(q.queue) == 0 && !q.closing
 		full := errors.As(q.st.err, new(*DiskFullError))
 		q.mu.Unlock()
-		if idle {
-			q.priority.lower()
-		}
 		if full {
 			// Every try would fill the disk again that others may be using.
 			_ = j.close()
@@ -133,7 +153,7 @@ func (q *sealQueue) sealFile(j *journal) (Segment, error) {
 	ix, err := indexJournal(file, j.name, q.uuid, j.number)
 	var seg Segment
 	if err == nil {
-		seg, err = sealJournal(q.cfg.FS, q.dir, q.uuid, ix, q.cfg.Filter)
+		seg, err = sealJournal(q.cfg.FS, q.dir, q.uuid, ix, q.cfg.Filter, q.rest)
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		return Segment{}, err
@@ -155,9 +175,9 @@ func (q *sealQueue) sealFile(j *journal) (Segment, error) {
 func (q *sealQueue) close(err error) error {
 	q.mu.Lock()
 	q.closing = true
+	q.press()
 	q.mu.Unlock()
 	q.wake.Signal()
-	q.priority.raise()
 	q.done.Wait()
 	failed := q.failed
 	q.failed = nil

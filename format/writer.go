@@ -52,7 +52,7 @@ type WriterStats struct {
 	SealedBytes   int64 // of Parquet written so far
 	UnsealedBytes int64 // of journal that is not sealed yet
 	Segments      int   // sealed
-	Pressed       bool  // above MaxUnsealed: the sealer runs at normal priority
+	Pressed       bool  // above MaxUnsealed: the sealer works without rest
 	Shed          bool  // above ShedUnsealed: the recorder must record less
 	Err           error // why writing stopped, or why sealing did: nil while all is well
 }
