@@ -342,15 +342,15 @@ func startsChunk(b []byte) bool {
 	return 0 < n && n < 8 && bytes.HasPrefix(b[n:], []byte("\r\n"))
 }
 
-// startsExtended returns how long a chunk size is that an extension follows; 0: b begins with none. What behaves like an
-// extension may be the rest of a credential, so only the digits are shown: the length of the body hangs on them.
+// startsExtended returns how long a chunk size is that an extension follows, with the semicolon; 0: b begins with none. What
+// looks like an extension may be the rest of a credential, so only the digits are shown: the length of the body hangs on them.
 func startsExtended(b []byte) int {
 	n := 0
 	for n < len(b) && n < 8 && unhex(b[n]) < 16 {
 		n++
 	}
-	if n < 8 && n < len(b) && b[n] == ';' {
-		return n
+	if 0 < n && n < 8 && n < len(b) && b[n] == ';' {
+		return n + 1
 	}
 	return 0
 }

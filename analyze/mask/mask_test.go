@@ -246,6 +246,25 @@ func TestStartLinesSurviveHoles(t *testing.T) {
 	}
 }
 
+// A chunk size stays readable behind a hole, also when an extension follows it: nothing else of the line does, since it
+// might be the rest of a cookie.
+func TestChunkSizeBeforeExtension(t *testing.T) {
+	for line, want := range map[string]string{
+		"1000;ext=1\r\n":                "1000;*****\r\n",
+		"abc123;session=opensesame\r\n": "abc123;******************\r\n",
+		"0123456789;x\r\n":              "************\r\n",
+		";x=1\r\n":                      "****\r\n",
+	} {
+		f := New(Options{})
+		opened(f)
+		head := "POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n5000\r\n"
+		out := output(f, rows(format.Write, []piece{{data: head + strings.Repeat("b", 100), captured: len(head)}, {data: line, captured: len(line)}}))
+		if got := out[len(out)-len(line):]; got != want {
+			t.Errorf("%q behind a hole: %q, want %q", line, got, want)
+		}
+	}
+}
+
 func TestEvictedConnectionIsUnknown(t *testing.T) {
 	f := New(Options{}).(*filter)
 	f.conns = newTable(4)
