@@ -7,6 +7,7 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ type Config struct {
 	Tool        string   // "reel 0.1.0"
 	CommandLine []string // of the recorder, masked
 
-	RingBytes     int // of each CPU
+	RingBytes     int // of each CPU; 0: 8 MiB, and less on more than 16 CPUs, so that all take 128 MiB or 1 MiB each
 	SegmentBytes  int64
 	SegmentTime   time.Duration
 	FlushInterval time.Duration
@@ -112,8 +113,26 @@ func (c *Config) check() error {
 	return nil
 }
 
+// Memory of all rings, unless their size is given: on a node of many CPUs each has less to take.
+const (
+	ringsBytes   = 128 << 20
+	minRingBytes = 1 << 20
+)
+
+// ringBytes is the size of each CPU's ring.
+func (c *Config) ringBytes(cpus int) int {
+	if c.RingBytes != 0 {
+		return c.RingBytes
+	}
+	n := bpf.DefaultRingBytes
+	for n > minRingBytes && n*cpus > ringsBytes {
+		n /= 2
+	}
+	return n
+}
+
 func (c *Config) bpfOptions(salt uint64) bpf.Options {
-	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.RingBytes, Ports: c.Ports, Salt: salt}
+	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.ringBytes(runtime.NumCPU()), Ports: c.Ports, Salt: salt}
 }
 
 func (c *Config) writerConfig() format.WriterConfig {

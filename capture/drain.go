@@ -48,6 +48,7 @@ func newDrainer(kernel Kernel, sink Sink, clock Clock, shed *shedder, procs *des
 
 // run drains until stop is closed or something fails.
 func (d *drainer) run(stop <-chan struct{}) error {
+	hurry()
 	for {
 		select {
 		case <-stop:

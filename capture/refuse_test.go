@@ -127,6 +127,17 @@ func TestConfigChecks(t *testing.T) {
 	}
 }
 
+func TestRingsFitTheMachine(t *testing.T) {
+	for cpus, want := range map[int]int{1: 8 << 20, 16: 8 << 20, 17: 4 << 20, 64: 2 << 20, 128: 1 << 20, 512: 1 << 20} {
+		if got := new(Config).ringBytes(cpus); got != want {
+			t.Errorf("%d CPUs: %d bytes each, want %d", cpus, got, want)
+		}
+	}
+	if got := (&Config{RingBytes: 4096}).ringBytes(512); got != 4096 {
+		t.Errorf("a given size is changed to %d", got)
+	}
+}
+
 func TestDefaultDir(t *testing.T) {
 	at := time.Date(2026, 11, 22, 10, 15, 30, 0, time.UTC)
 	for want, cfg := range map[string]Config{
