@@ -7,7 +7,6 @@ import (
 	"math/bits"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"time"
@@ -131,8 +130,8 @@ func (c *Config) ringBytes(cpus int) int {
 	return n
 }
 
-func (c *Config) bpfOptions(salt uint64) bpf.Options {
-	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.ringBytes(runtime.NumCPU()), Ports: c.Ports, Salt: salt}
+func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {
+	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Salt: salt}
 }
 
 func (c *Config) writerConfig() format.WriterConfig {

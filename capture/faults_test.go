@@ -155,6 +155,8 @@ func (p fakeProc) Describe(pid format.PID) (format.Process, error) {
 	return format.Process{Op: format.ProcSnapshot, PID: pid, PPID: s.PPID, Start: s.Start, Comm: s.Comm}, err
 }
 
+func (p fakeProc) CPUs() int { return 1 }
+
 func (p fakeProc) OwnPIDNamespace() (uint64, error) { return initialPIDNamespace, nil }
 
 func fakeConfig(t *testing.T) Config {

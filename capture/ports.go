@@ -54,6 +54,7 @@ type Proc interface {
 	Comm(pid format.PID) (string, error)
 	Leader(tid format.PID) (format.PID, error)
 	Describe(pid format.PID) (format.Process, error)
+	CPUs() int
 	OwnPIDNamespace() (uint64, error)
 }
 

@@ -84,7 +84,7 @@ type recording struct {
 
 // open loads and attaches the hooks and makes the reel. If that fails, nothing is left behind.
 func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
-	kernel, err := p.load(cfg.bpfOptions(newSalt()))
+	kernel, err := p.load(cfg.bpfOptions(newSalt(), p.proc.CPUs()))
 	if err != nil {
 		return nil, explainLoad(err)
 	}

@@ -71,6 +71,16 @@ func TestDescribesAsPsDoes(t *testing.T) {
 	}
 }
 
+func TestCountsCPUsAsGetconfDoes(t *testing.T) {
+	out, err := exec.Command("getconf", "_NPROCESSORS_ONLN").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := strconv.Itoa(New().CPUs()); got != strings.TrimSpace(string(out)) {
+		t.Errorf("%s CPUs, getconf says %s", got, out)
+	}
+}
+
 func TestGoneProcess(t *testing.T) {
 	for _, err := range []error{
 		func() error { _, err := New().Stat(1<<22 - 1); return err }(),

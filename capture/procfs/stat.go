@@ -79,6 +79,18 @@ func (f FS) Stat(pid format.PID) (Stat, error) {
 	return s, nil
 }
 
+// CPUs returns how many CPUs are online; 1 when /proc/stat does not tell.
+func (f FS) CPUs() int {
+	data, _ := os.ReadFile(filepath.Join(f.Root, "stat"))
+	n := 0
+	for line := range bytes.Lines(data) {
+		if number, ok := bytes.CutPrefix(line, []byte("cpu")); ok && number[0] != ' ' {
+			n++
+		}
+	}
+	return max(n, 1)
+}
+
 // Comm reads the name of the process's first thread: at most 15 bytes.
 func (f FS) Comm(pid format.PID) (string, error) {
 	data, err := f.read(pid, "comm")
