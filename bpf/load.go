@@ -61,7 +61,7 @@ func Load(opts Options) (_ *Objects, err error) {
 	o := &Objects{maps: map[string]*ebpf.Map{}, programs: map[string]*ebpf.Program{}, refused: map[string]error{}}
 	defer func() {
 		if err != nil {
-			o.Close()
+			_ = o.Close()
 		}
 	}()
 	for _, p := range parts {
@@ -105,7 +105,7 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 	}
 	for name, m := range coll.Maps {
 		if o.maps[name] != nil || strings.HasPrefix(name, ".") { // ours already; or data that the programs hold on to
-			m.Close()
+			_ = m.Close()
 			continue
 		}
 		o.maps[name] = m

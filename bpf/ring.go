@@ -130,7 +130,7 @@ func openRings(outer *ebpf.Map, bytes uint32) (_ *ringSet, err error) {
 	s := &ringSet{epoll: -1, events: make([]unix.EpollEvent, len(cpus))}
 	defer func() {
 		if err != nil {
-			s.close()
+			_ = s.close()
 		}
 	}()
 	if s.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {

@@ -61,8 +61,7 @@ func (p *player) sendVector(call uint8, fd int, b []byte, v []unix.Iovec) {
 // mmsghdr is struct mmsghdr of 64-bit Linux.
 type mmsghdr struct {
 	hdr unix.Msghdr
-	n   uint32
-	_   uint32
+	_   [2]uint32 // msg_len: for the kernel to write; padding
 }
 
 func messages(parts ...[]byte) ([]mmsghdr, [][]unix.Iovec) {

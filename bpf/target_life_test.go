@@ -126,7 +126,7 @@ func playBlocked(p *player) {
 	check(unix.Pipe(fds[:]))
 	tid, done = onThread(func() { syscall6(unix.SYS_READ, uintptr(fds[0]), ptr(&got[0]), 100) })
 	awaitBlocked(tid, unix.SYS_READ)
-	unix.Write(fds[1], b)
+	_, _ = unix.Write(fds[1], b)
 	<-done
 }
 
@@ -155,7 +155,7 @@ func playReuse(p *player) {
 	tid, done = onThread(func() { syscall6(unix.SYS_READ, uintptr(fds[0]), ptr(&got[0]), 100) })
 	awaitBlocked(tid, unix.SYS_READ)
 	check(unix.Dup3(server2, fds[0], 0))
-	unix.Write(fds[1], b)
+	_, _ = unix.Write(fds[1], b)
 	<-done
 }
 

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"io"
 )
@@ -221,7 +222,7 @@ func (b *blockCache) block(number int64) (*block, error) {
 		got, err := b.file.ReadAt(blk.data[:n], number*cacheBlockBytes)
 		blk.data = blk.data[:got]
 		if got < n {
-			if err == nil || err == io.EOF {
+			if err == nil || errors.Is(err, io.EOF) {
 				err = io.ErrUnexpectedEOF
 			}
 			return nil, err

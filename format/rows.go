@@ -32,7 +32,7 @@ func (r *Reel) Rows(opts RowsOptions) iter.Seq2[Row, error] {
 		defer m.stop()
 		for {
 			row, err := m.next()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return
 			}
 			if err != nil {
@@ -191,18 +191,17 @@ func (m *merger) enter() {
 			}
 			break
 		}
-		switch err := s.next(); {
-		case err == nil:
-			if w := s.warning(); w != nil {
-				m.errs = append(m.errs, w)
-			}
-			heap.Push(&m.open, headed{s.place(), s})
-		default:
+		if err := s.next(); err != nil {
 			if !errors.Is(err, io.EOF) {
 				m.errs = append(m.errs, err)
 			}
 			s.stop()
+			continue
 		}
+		if w := s.warning(); w != nil {
+			m.errs = append(m.errs, w)
+		}
+		heap.Push(&m.open, headed{s.place(), s})
 	}
 	p.streams = nil
 	if len(m.waiting) > 0 {

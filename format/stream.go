@@ -239,6 +239,9 @@ func corruptFile(name string, segment int, err error) error {
 	if errors.As(err, new(*CorruptError)) {
 		return err
 	}
+	if errors.Is(err, io.EOF) { // it must not look like the end of the rows
+		err = fmt.Errorf("it ends early: %w", io.ErrUnexpectedEOF)
+	}
 	c := &CorruptError{File: name, Segment: segment, Offset: -1, Err: err}
 	var page *pageError
 	if errors.As(err, &page) {
@@ -250,7 +253,7 @@ func corruptFile(name string, segment int, err error) error {
 func (s *fileSource[R]) fill(b *rowBatch[R]) error {
 	n, err := s.t.read(b.rows)
 	b.n = n
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.EOF
 	}
 	if err != nil {

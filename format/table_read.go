@@ -1,6 +1,7 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -131,7 +132,7 @@ func (r *columnReader[R]) next() error {
 		r.pages.zbuf = r.buf.data
 	}
 	if err := r.pages.next(); err != nil {
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return r.pages.errorf("it has fewer rows than the file")
 		}
 		return err
@@ -408,7 +409,7 @@ func (p *payloadReader) find(ref int64) ([]byte, *pageBuffer, error) {
 			continue
 		}
 		n, err := p.t.read(p.rows)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil, nil, fmt.Errorf("payload_ref %d has no row", ref)
 		}
 		if err != nil {

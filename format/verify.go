@@ -98,7 +98,7 @@ func (v *verifier) rows(ctx context.Context, seg *Segment, t TableID, f File) er
 	defer s.stop()
 	for n := int64(0); ; n++ {
 		switch err := s.next(); {
-		case err == io.EOF && n != f.Rows:
+		case errors.Is(err, io.EOF) && n != f.Rows:
 			return fmt.Errorf("%d rows were read, the manifest says %d", n, f.Rows)
 		case err == io.EOF:
 			return nil

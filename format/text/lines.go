@@ -66,7 +66,7 @@ func (lr *lineReader) readAny() (*line, error) {
 		}
 		// An error shows at the next read: the line is whole.
 		if c, _ := lr.r.Peek(1); len(c) == 0 || c[0] != ' ' && c[0] != '\t' {
-			return l, nil //nolint:nilerr // the next call of line meets the error again
+			return l, nil // the next call of line meets the error again
 		}
 	}
 }
