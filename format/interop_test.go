@@ -157,7 +157,7 @@ func TestInterop(t *testing.T) {
 			}
 		}
 	}
-	if err := nginxTraffic(60_000, w.AppendEvent); err != nil {
+	if err := nginxTraffic(25_000, w.AppendEvent); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

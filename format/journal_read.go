@@ -57,6 +57,9 @@ func indexJournal(file ReadFile, name, uuid string, number int) (*journalIndex, 
 		return nil, err
 	}
 	ix := &journalIndex{file: file, name: name, number: number, size: size}
+	if size == 0 {
+		return ix, nil // made, and not written to yet
+	}
 	win := window{file: file, size: size, step: windowBytes}
 	h, err := win.at(0, int(min(size, journalHeaderSize)))
 	if err != nil {

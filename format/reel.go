@@ -135,9 +135,6 @@ func (r *Reel) indexTail(files []tailFile) error {
 				closeTail(files[i+1:])
 				return err
 			}
-			if size == 0 {
-				continue // made, and not written to before the crash
-			}
 			r.add(Problem{Kind: ProblemCorrupt, File: name, Segment: f.number, Offset: 0, Bytes: size, Loss: true, Err: err,
 				Message: fmt.Sprintf("none of its %d bytes can be read: %v", size, errors.Unwrap(err))})
 			continue
