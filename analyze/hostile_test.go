@@ -133,7 +133,10 @@ func TestMillionOpenConnections(t *testing.T) {
 
 // One connection sends a million requests and is never answered.
 func TestMillionUnansweredRequests(t *testing.T) {
-	const n = 1_000_000
+	n := uint64(1_000_000)
+	if testing.Short() {
+		n = 100_000
+	}
 	request := []byte("GET /unanswered HTTP/1.1\r\nHost: a\r\n\r\n")
 	w, res := analyzeHostile(t, func(yield func(format.Row) bool) {
 		now, seq := format.KTime(1e9), format.Seq(1)
@@ -156,7 +159,7 @@ func TestManyGaps(t *testing.T) {
 	body := bytes.Repeat([]byte("x"), 4096)
 	_, res := analyzeHostile(t, func(yield func(format.Row) bool) {
 		now := format.KTime(1e9)
-		for i := range 400_000 {
+		for i := range rounds(400_000) {
 			now += 10
 			sock := format.SocketID(i%5000 + 1)
 			if !yield(&format.IO{Time: now, PID: 1, Socket: sock, Inode: 1, Dir: format.Read, Flags: format.IOOffsetValid,
@@ -172,7 +175,7 @@ func TestManyGaps(t *testing.T) {
 
 // Rows without any sense: whatever each field holds, nothing panics and every count adds up.
 func TestNonsense(t *testing.T) {
-	for seed := range uint64(40) {
+	for seed := range rounds(40) {
 		rnd := rand.New(rand.NewPCG(seed, 3))
 		src := &source{manifest: format.Manifest{Clean: true}}
 		for range 3000 {

@@ -45,6 +45,14 @@ func collect(t testing.TB, s synthetic) *source {
 	return src
 }
 
+// rounds is how often a test throws dice: less when time is short, as under the race detector.
+func rounds(n uint64) uint64 {
+	if testing.Short() {
+		return max(n/5, 2)
+	}
+	return n
+}
+
 // shuffle moves each row by up to span in the time of the recording.
 func shuffle(rows []format.Row, span time.Duration, rnd *rand.Rand) []format.Row {
 	type at struct {
@@ -97,7 +105,7 @@ func TestAnyInterleavingGivesTheSame(t *testing.T) {
 				t.Fatal("the reel itself is out of order")
 			}
 			bytesWant := want.bytes(t)
-			for seed := range uint64(10) {
+			for seed := range rounds(10) {
 				rnd := rand.New(rand.NewPCG(seed, 1))
 				shuffled := *src
 				shuffled.rows = shuffle(src.rows, 45*time.Millisecond, rnd)
@@ -134,7 +142,7 @@ func TestAnySplitGivesTheSame(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) {
 			want := essence(run(t, src, full))
-			for seed := range uint64(6) {
+			for seed := range rounds(6) {
 				split := *src
 				split.rows = splitCalls(src.rows, rand.New(rand.NewPCG(seed, 2)))
 				got := run(t, &split, full)
