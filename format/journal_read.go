@@ -42,6 +42,9 @@ type journalIndex struct {
 	damage  []Problem
 }
 
+// typicalFrame is the length of a frame of small messages: how many entries a journal may have is guessed by it.
+const typicalFrame = 256
+
 // pendingIO is the last io of a CPU: the one that chunks can follow.
 type pendingIO struct {
 	head  eventHead
@@ -72,6 +75,7 @@ func indexJournal(file ReadFile, name, uuid string, number int) (*journalIndex, 
 		}
 		return nil, &CorruptError{File: name, Segment: number, Offset: 0, Err: err}
 	}
+	ix.entries = make([]entry, 0, size/typicalFrame)
 	pending := map[uint16]*pendingIO{}
 	for off := int64(journalHeaderSize); off < size; {
 		n, err := win.frame(off, ix.seed)

@@ -97,6 +97,9 @@ type tableWriter[R any] struct {
 	min, max KTime
 }
 
+// compression is shared, since each codec keeps encoders of several megabytes.
+var compression = zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
+
 // fileID is what a Parquet file says of where it belongs.
 type fileID struct {
 	uuid    string
@@ -109,7 +112,7 @@ func newTableWriter[R any](def *table[R], id fileID, out *hashWriter) *tableWrit
 		page = payloadPageBytes
 	}
 	w := parquet.NewWriter(out, def.schema(),
-		parquet.Compression(&zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}),
+		parquet.Compression(&compression),
 		parquet.PageBufferSize(page),
 		parquet.WriteBufferSize(64<<10),
 		parquet.DictionaryMaxBytes(dictionaryBytes),
