@@ -3,8 +3,10 @@ package format
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/netip"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -160,4 +162,39 @@ func TestErrorsOfOpen(t *testing.T) {
 	if _, err := Open(filepath.Join(dir, "none"), OpenOptions{}); !errors.Is(err, ErrNotReel) {
 		t.Errorf("nothing: %v", err)
 	}
+}
+
+// What was recorded is its owner's alone.
+func TestModes(t *testing.T) {
+	if runtime.GOOS == "windows" {
+		return // has no such modes
+	}
+	dir := filepath.Join(t.TempDir(), "a.reel")
+	w := testWriter(t, dir, WriterConfig{})
+	if err := w.AppendRow(&Note{Time: 1}); err != nil {
+		t.Fatal(err)
+	}
+	check := func() {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil {
+				return err
+			}
+			info, err := d.Info()
+			if want := fs.FileMode(0o600); err == nil && !d.IsDir() && info.Mode().Perm() != want {
+				t.Errorf("%s has mode %v", path, info.Mode())
+			}
+			if err == nil && d.IsDir() && info.Mode().Perm() != 0o700 {
+				t.Errorf("%s has mode %v", path, info.Mode())
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	check()
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	check()
 }
