@@ -99,13 +99,15 @@ enum proc_op {
 
 struct event_header {
 	__u64 time_ns; /* when the event was complete: exit of the call */
-	__u64 seq;     /* per CPU, counts attempts: a jump is the number of lost records */
+	__u64 seq;     /* per CPU from 1, counts attempts: a jump is the number of lost records; 0 if cpu is CPU_NONE */
 	__u32 size;    /* bytes of this event, header and payload; at most the ring record's length */
 	__u32 pid;     /* tgid */
 	__u32 tid;
-	__u16 cpu;
+	__u16 cpu;  /* CPU_NONE: the event did not pass through a ring (snapshots) */
 	__u16 kind; /* enum event_kind */
 };
+
+#define CPU_NONE 0xffff
 
 struct io_event {
 	struct event_header h;
@@ -142,6 +144,7 @@ struct sock_event {
 	__u64 netns; /* inode number of the network namespace */
 	__u64 duration_ns; /* connect, accept, close, shutdown; 0 otherwise; valid unless IO_NO_ENTRY in flags */
 	__s64 ret;         /* 0, fd of accept, or -errno */
+	/* Sequence numbers count bytes only: a FIN that was sent, received or read is taken off again. */
 	__u32 snd_seq;     /* write_seq: sequence number of the next byte written */
 	__u32 rcv_seq;     /* copied_seq: sequence number of the next byte read */
 	__u32 rcv_nxt;     /* next byte expected from the peer: rcv_nxt - rcv_seq bytes wait unread */

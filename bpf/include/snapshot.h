@@ -6,8 +6,6 @@
 #include "lifecycle.h"
 #include "target.h"
 
-#define CPU_NONE 0xffff /* event_header.cpu of an event that did not pass through a ring; its seq is 0 */
-
 /* One open file of one task. Listening sockets are taken by a first pass, so that the second knows the role of connections. */
 static __always_inline int on_file(struct bpf_iter__task_file *ctx, const bool listening)
 {
