@@ -100,7 +100,7 @@ func (v *verifier) rows(ctx context.Context, seg *Segment, t TableID, f File) er
 		switch err := s.next(); {
 		case errors.Is(err, io.EOF) && n != f.Rows:
 			return fmt.Errorf("%d rows were read, the manifest says %d", n, f.Rows)
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
 			return err
@@ -147,7 +147,7 @@ func countRefs(r *Reel, segment int, f File) (n int64, err error) {
 	b := &rowBatch[ioRow]{rows: make([]ioRow, aheadRows)}
 	for {
 		switch err := fillSafely(source, b); {
-		case err == io.EOF:
+		case errors.Is(err, io.EOF):
 			return n, nil
 		case err != nil:
 			return n, err
