@@ -25,6 +25,7 @@ type Counters struct {
 	InflightFull  uint64 // blocked calls that found no room: their rows have IO_NO_ENTRY
 	SocketsFull   uint64 // sockets that found no room: no rows of their state changes
 	ListenersFull uint64 // listening ports that found no room: connections are seen from accept on
+	Missed        uint64 // runs that the kernel skipped, since an interrupt came while the same program ran on that CPU (5.12 and later)
 }
 
 func (o *Objects) cpuStates(fn func(cpu int, s *cpuState)) error {
@@ -59,7 +60,17 @@ func (o *Objects) Counters() (Counters, error) {
 		c.SocketsFull += s.SocketsFull
 		c.ListenersFull += s.ListenersFull
 	})
-	return c, err
+	if err != nil {
+		return c, err
+	}
+	for name, p := range o.programs {
+		s, err := p.Stats()
+		if err != nil {
+			return c, fmt.Errorf("read the statistics of %s: %w", name, err)
+		}
+		c.Missed += s.RecursionMisses
+	}
+	return c, nil
 }
 
 // statsSampler estimates run time from short windows in which the kernel keeps BPF statistics: they cost every program of
