@@ -68,7 +68,7 @@ func startNginx(ctx context.Context, dir string) (*nginx, error) {
 		return nil, fmt.Errorf("start nginx (Debian package nginx-light): %w", err)
 	}
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		kids, err := children(n.cmd.Process.Pid)
+		kids, err := childPIDs(n.cmd.Process.Pid)
 		if err != nil || len(kids) == 0 {
 			continue
 		}
@@ -88,7 +88,7 @@ func (n *nginx) stop() {
 	_ = n.cmd.Wait()
 }
 
-func children(pid int) ([]int, error) {
+func childPIDs(pid int) ([]int, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
 	if err != nil {
 		return nil, err

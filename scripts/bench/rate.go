@@ -94,7 +94,7 @@ func (b *bench) hammered(ctx context.Context, rate int) ([]string, error) {
 	if err := run.finish(); err != nil {
 		return nil, err
 	}
-	captured, lost, err := ringCounts(out)
+	held, err := countReel(ctx, out)
 	if err != nil {
 		return nil, err
 	}
@@ -102,7 +102,7 @@ func (b *bench) hammered(ctx context.Context, rate int) ([]string, error) {
 	if rate == 0 {
 		asked = "all"
 	}
-	fmt.Fprintf(os.Stderr, "   %s/s: %d captured, %d lost\n", asked, captured, lost)
-	return []string{asked, fmt.Sprintf("%.0f", float64(made)/seconds), fmt.Sprintf("%.0f", float64(captured)/seconds), strconv.FormatUint(lost, 10),
-		fmt.Sprintf("%.0f %%", 100*(after-before).Seconds()/seconds)}, nil
+	fmt.Fprintf(os.Stderr, "   %s/s: %d captured, %d lost\n", asked, held.captured, held.lost)
+	return []string{asked, fmt.Sprintf("%.0f", float64(made)/seconds), fmt.Sprintf("%.0f", float64(held.captured)/seconds), strconv.Itoa(held.lost),
+		fmt.Sprintf("%.1f %%", 100*(after-before).Seconds()/seconds)}, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -241,10 +242,6 @@ func diskBytes(path string) (sum int64, err error) {
 
 // readPcap counts the requests in a packet capture (each lies in one packet here) and what tcpdump says it dropped.
 func readPcap(_ context.Context, out, printed string) (exchanges, lost int, err error) {
-	data, err := os.ReadFile(out)
-	if err != nil {
-		return 0, 0, err
-	}
 	for line := range strings.SplitSeq(printed, "\n") {
 		if n, ok := strings.CutSuffix(strings.TrimSpace(line), " packets dropped by kernel"); ok {
 			if lost, err = strconv.Atoi(n); err != nil {
@@ -252,5 +249,22 @@ func readPcap(_ context.Context, out, printed string) (exchanges, lost int, err 
 			}
 		}
 	}
-	return bytes.Count(data, []byte("GET /page HTTP/1.1\r\n")), lost, nil
+	f, err := os.Open(out)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer f.Close()
+	lines := bufio.NewReader(f)
+	for {
+		line, err := lines.ReadSlice('\n')
+		if bytes.HasSuffix(line, []byte("GET /page HTTP/1.1\r\n")) {
+			exchanges++
+		}
+		switch {
+		case errors.Is(err, io.EOF):
+			return exchanges, lost, nil
+		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
+			return 0, 0, err
+		}
+	}
 }

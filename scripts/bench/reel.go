@@ -2,25 +2,60 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
 
 	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/format"
 )
 
-// readReel counts the complete exchanges of a reel and the records that the recorder lost.
+// contents is what a reel holds.
+type contents struct {
+	exchanges int // request and response both seen
+	captured  int // records that the rings took, and
+	lost      int // those that found no room
+}
+
 func readReel(ctx context.Context, dir, _ string) (exchanges, lost int, err error) {
-	r, err := format.Open(dir, format.OpenOptions{})
+	c, err := countReel(ctx, dir)
+	return c.exchanges, c.lost, err
+}
+
+// countReel runs count in a process of its own.
+func countReel(ctx context.Context, dir string) (c contents, err error) {
+	self, err := os.Executable()
 	if err != nil {
-		return 0, 0, err
+		return c, err
+	}
+	out, err := exec.CommandContext(ctx, self, "count", dir).Output()
+	if err != nil {
+		return c, fmt.Errorf("count what %s holds: %w", dir, err)
+	}
+	_, err = fmt.Sscan(string(out), &c.exchanges, &c.captured, &c.lost)
+	return c, err
+}
+
+// count prints the contents of the reel named by its argument.
+func count(args []string) error {
+	if len(args) != 1 {
+		return errors.New("want one reel")
+	}
+	r, err := format.Open(args[0], format.OpenOptions{})
+	if err != nil {
+		return err
 	}
 	defer r.Close()
 	var c counter
-	result, err := analyze.Run(ctx, r, analyze.Config{}, &c)
+	result, err := analyze.Run(context.Background(), r, analyze.Config{}, &c)
 	if err != nil {
-		return 0, 0, err
+		return err
 	}
-	return c.complete, int(result.Summary.LostEvents), nil
+	taken, lost := result.Summary.Overhead.Events, result.Summary.LostEvents
+	_, err = fmt.Println(c.complete, taken, lost)
+	return err
 }
 
 // counter is a sink that counts exchanges of which both sides were seen.
@@ -35,27 +70,4 @@ func (c *counter) Exchange(e *facts.Exchange) error {
 		c.complete++
 	}
 	return nil
-}
-
-// ringCounts sums what the rings of all CPUs counted until the end of the capture.
-func ringCounts(dir string) (captured, lost uint64, err error) {
-	r, err := format.Open(dir, format.OpenOptions{})
-	if err != nil {
-		return 0, 0, err
-	}
-	defer r.Close()
-	last := map[uint16]format.Ring{} // counters are totals
-	for row, err := range r.Rows(format.RowsOptions{}) {
-		if err != nil {
-			return 0, 0, err
-		}
-		if ring, ok := row.(*format.Ring); ok {
-			last[ring.CPU] = *ring
-		}
-	}
-	for _, ring := range last {
-		captured += ring.Captured
-		lost += ring.Lost
-	}
-	return captured, lost, nil
 }
