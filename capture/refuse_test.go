@@ -47,6 +47,7 @@ func TestRefusals(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cfg := config(t)
+			cfg.Duration = 5 * time.Second // should it not be refused
 			c.set(&cfg)
 			_, err := Record(t.Context(), cfg)
 			if err == nil {

@@ -248,7 +248,7 @@ func TestProgressOnATerminal(t *testing.T) {
 	r.await(t, screen.String, "records/s")
 	r.signal(t, unix.SIGINT)
 	r.wait(t)
-	r.await(t, screen.String, "look at it with")
+	await(t, "the summary is on the screen", func() bool { return strings.Contains(screen.String(), "look at it with") })
 	if !regexp.MustCompile(regexp.QuoteMeta(clearLine)+` +\d+s  [\d,]+ records/s  [\d.]+ [KMGi]*B  0 lost`).MatchString(screen.String()) || !strings.Contains(screen.String(), clearLine+"reel: ending") {
 		t.Errorf("the screen shows %q", screen.String())
 	}
