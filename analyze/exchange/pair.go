@@ -60,6 +60,7 @@ type pairing struct {
 	resHole    bool   // where the next response was due
 	resLost    bool   // some of what was skipped is lost, not cut
 	cuts       uint32 // places where whole responses may lie in a cut
+	behindCut  bool   // requests were given up for a cut since the last pair
 	lastMoved  format.KTime
 	recent     *recent
 }
@@ -193,6 +194,9 @@ func (s *session) match(m *http1.Message) *pending {
 			return nil
 		}
 		front.ex.Pairing = min(m.Found, front.requestFound)
+		if s.behindCut {
+			front.ex.Pairing, s.behindCut = min(front.ex.Pairing, facts.Inferred), false
+		}
 		front.ex.Pipelined = front.behind
 		return front
 	case s.pipelines && !lost && s.queue.back().cuts == s.cuts:
@@ -204,6 +208,15 @@ func (s *session) match(m *http1.Message) *pending {
 		x.ex.Pairing = facts.Inferred
 		x.ex.Pipelined = s.queue.len() > 1
 		return x
+	case s.pipelines && !lost && (k > 1 || hole):
+		// Found behind a cut in the same turn: it answers one of those that wait, and nobody knows which.
+		for s.queue.len() > 0 {
+			x := s.queue.pop()
+			x.ex.Missing |= facts.ResponseCut
+			s.unanswered(x)
+		}
+		s.behindCut = true
+		return nil
 	case s.pipelines && (k > 1 || hole):
 		s.abandon()
 		s.uncertain = true

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"net"
@@ -62,7 +63,8 @@ func serverView(t *testing.T, a *analysis, port int) map[key]facts.Exchange {
 		func(e facts.Exchange) int64 { return int64(e.Conn) })
 }
 
-func clientView(t *testing.T, a *analysis, port int) map[key]facts.Exchange {
+// A response that the analysis could not give to a request is an exchange of its own; unasked counts them.
+func clientView(t *testing.T, a *analysis, port int) (view map[key]facts.Exchange, unasked int) {
 	t.Helper()
 	var mine []facts.Exchange
 	for _, e := range a.Exchanges {
@@ -70,8 +72,24 @@ func clientView(t *testing.T, a *analysis, port int) map[key]facts.Exchange {
 			mine = append(mine, e)
 		}
 	}
-	return byKey(t, mine, func(e facts.Exchange) int { return int(e.Local.Port) }, func(e facts.Exchange) int { return int(e.Index) },
+	slices.SortFunc(mine, func(a, b facts.Exchange) int {
+		return cmp.Or(cmp.Compare(a.Conn, b.Conn), cmp.Compare(a.Index, b.Index))
+	})
+	requests := mine[:0]
+	n := map[facts.ConnID]uint32{}
+	for _, e := range mine {
+		if e.Missing&facts.NoRequest != 0 {
+			unasked++
+			continue
+		}
+		n[e.Conn]++
+		e.Index = n[e.Conn]
+		requests = append(requests, e)
+	}
+	mine = requests
+	view = byKey(t, mine, func(e facts.Exchange) int { return int(e.Local.Port) }, func(e facts.Exchange) int { return int(e.Index) },
 		func(e facts.Exchange) int64 { return int64(e.Conn) })
+	return view, unasked
 }
 
 // compareLog holds the server's view against nginx's log: none missing, none extra, the same values.
@@ -142,9 +160,10 @@ func logDiff(l logLine, e facts.Exchange) string {
 
 // compareSent holds the client's view against the driver's own account. The driver's clock readings enclose the calls that
 // moved the bytes, so its interval encloses the exchange's.
-func compareSent(t *testing.T, want map[key]sent, got map[key]facts.Exchange) {
+func compareSent(t *testing.T, want map[key]sent, got map[key]facts.Exchange, unasked int) {
 	t.Helper()
 	bad := newComplaints(t)
+	hidden := 0
 	for k, s := range want {
 		e, ok := got[k]
 		if !ok {
@@ -153,6 +172,7 @@ func compareSent(t *testing.T, want map[key]sent, got map[key]facts.Exchange) {
 		}
 		end := int64(e.Start) + int64(e.Duration)
 		if s.Hidden && e.Missing == facts.NoResponse|facts.ResponseCut && e.Method == s.Method && e.Target == s.Target {
+			hidden++
 			continue
 		}
 		switch {
@@ -170,6 +190,9 @@ func compareSent(t *testing.T, want map[key]sent, got map[key]facts.Exchange) {
 		if _, ok := want[k]; !ok {
 			bad.addf("%v: %s %s is in the analysis and was never sent", k, e.Method, e.Target)
 		}
+	}
+	if unasked > hidden {
+		bad.addf("%d responses without a request, for %d requests whose response a cut may hold", unasked, hidden)
 	}
 	bad.report()
 }
@@ -274,7 +297,8 @@ func TestNginxLogIsTheOracle(t *testing.T) {
 				t.Errorf("%d events lost with the default buffers", a.Summary.LostEvents)
 			}
 			compareLog(t, logByKey(t, lines), serverView(t, a, n.port))
-			compareSent(t, sentByKey(t, all), clientView(t, a, n.port))
+			view, unasked := clientView(t, a, n.port)
+			compareSent(t, sentByKey(t, all), view, unasked)
 		})
 	}
 }
