@@ -72,6 +72,7 @@ func (r *recording) notesAtEnd() {
 	r.note(NoteMapFull, c.ListenersFull, "listening ports: connections there are seen from accept on")
 	r.note(NoteCompatCalls, c.Compat, "")
 	r.note(NoteErrorQueue, c.ErrQueue, "")
+	r.note(NoteProbeSkipped, c.Missed, "")
 }
 
 // append stores a row about the recording itself. An error is not lost: the sink returns it again at its close.

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -38,8 +39,18 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	go func() {
+		runtime.LockOSThread()
+		for start := range launches {
+			start()
+		}
+	}()
 	os.Exit(m.Run())
 }
+
+// launches are done by one thread that does not end: Pdeathsig is sent when the thread that started a process ends, not when its
+// process does.
+var launches = make(chan func())
 
 const heldArg = "exec-held"
 
@@ -167,7 +178,9 @@ func launch(t *testing.T, cmd *exec.Cmd) *process {
 		t.Fatal(err)
 	}
 	p.in = in
-	if err := cmd.Start(); err != nil {
+	started := make(chan error)
+	launches <- func() { started <- cmd.Start() }
+	if err := <-started; err != nil {
 		t.Fatal(err)
 	}
 	go func() {
@@ -181,6 +194,9 @@ func launch(t *testing.T, cmd *exec.Cmd) *process {
 func (p *process) pid() format.PID { return format.PID(p.Process.Pid) }
 
 func (p *process) kill() {
+	if p.ended() {
+		return // its group's id may be another's by now
+	}
 	_ = syscall.Kill(-p.Process.Pid, syscall.SIGKILL)
 	<-p.done
 }

@@ -25,6 +25,7 @@ const (
 	NoteErrorQueue         NoteName = "error_queue"
 	NoteShed               NoteName = "shed"
 	NoteExitUnseen         NoteName = "exit_unseen"
+	NoteProbeSkipped       NoteName = "probe_skipped"
 	NoteStopped            NoteName = "stopped"
 )
 
@@ -40,6 +41,7 @@ var notes = map[NoteName]string{
 	NoteErrorQueue:         "reads of a socket's error queue were not recorded: they move no bytes of the stream",
 	NoteShed:               "sealing could not keep up, so payload was left out for a time: use a smaller --snaplen, fewer targets, or a faster disk",
 	NoteExitUnseen:         "the end of processes cannot be seen by a hook on this kernel: it was looked for once a second",
+	NoteProbeSkipped:       "the kernel skipped runs of a probe that was interrupted by itself: calls may be missing",
 	NoteStopped:            "why the capture ended",
 }
 

@@ -78,6 +78,7 @@ type recording struct {
 
 	begun     format.KTime
 	cpuBefore time.Duration // that the recorder had used when the capture had begun
+	ticks     uint64
 	summary   Summary
 	noted     []Noted
 }
@@ -334,8 +335,7 @@ func (r *recording) wait(ctx context.Context, draining, describing *task) (Reaso
 // nothingLeft says why there is nothing left to record; "" while there is.
 func (r *recording) nothingLeft() (Reason, error) {
 	if r.command != nil {
-		_, ended := r.command.ended()
-		if !ended {
+		if !r.commandEnded() {
 			return "", nil
 		}
 		if len(r.cfg.PIDs)+len(r.cfg.Comms) > 0 {
@@ -354,9 +354,21 @@ func (r *recording) nothingLeft() (Reason, error) {
 	return ReasonTargets, nil
 }
 
+// sweepTicks is how often it is looked for targets whose end no hook told of: the kernel may skip the run of a program.
+const sweepTicks = 10
+
+func (r *recording) commandEnded() bool {
+	if r.command == nil {
+		return false
+	}
+	_, ended := r.command.ended()
+	return ended
+}
+
 // tick is what is done each second.
 func (r *recording) tick() error {
-	if r.exitUnseen() {
+	r.ticks++
+	if r.ticks%sweepTicks == 0 || r.exitUnseen() || r.commandEnded() {
 		if err := r.targets.sweep(); err != nil {
 			return err
 		}

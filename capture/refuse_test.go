@@ -18,10 +18,8 @@ import (
 func TestRefusals(t *testing.T) {
 	needRoot(t)
 	self := format.PID(os.Getpid())
-	comm, err := procfs.New().Comm(self)
-	if err != nil {
-		t.Fatal(err)
-	}
+	comm := fmt.Sprintf("reel-self-%d", self%10000) // a name that no other process has
+	rename(t, comm)
 	target := launch(t, sleeper())
 	thread := threadOf(t, self)
 	for _, c := range []struct {
@@ -67,6 +65,20 @@ func TestRefusals(t *testing.T) {
 			}
 		})
 	}
+}
+
+// rename gives this process a name until the end of the test.
+func rename(t *testing.T, comm string) {
+	t.Helper()
+	file := fmt.Sprintf("/proc/%d/comm", os.Getpid())
+	old, err := os.ReadFile(file)
+	if err == nil {
+		err = os.WriteFile(file, []byte(comm), 0)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.WriteFile(file, old, 0) })
 }
 
 func TestRefusesAnExistingOutput(t *testing.T) {

@@ -101,7 +101,7 @@ func (t *targets) descendants() ([]procfs.Stat, error) {
 	return found, nil
 }
 
-// sweep removes targets that have ended: for kernels without the hook on exit.
+// sweep removes targets that have ended without the hook on exit telling.
 func (t *targets) sweep() error {
 	pids, err := t.kernel.Targets()
 	if err != nil {

@@ -57,6 +57,7 @@ const (
 	NoteCompatCalls
 	NoteErrorQueue
 	NoteExitUnseen
+	NoteProbeSkipped
 	NoteStopped
 	NoteUnknown
 
@@ -137,6 +138,7 @@ var registry = [numNames]registered{
 	NoteCompatCalls:        {"compat_calls", facts.DataLoss, Capture, "Socket calls by 32-bit programs were not recorded: what they moved is missing."},
 	NoteErrorQueue:         {"error_queue", facts.Info, Capture, "Reads of a socket's error queue were not recorded: they move no bytes of the stream."},
 	NoteExitUnseen:         {"exit_unseen", facts.Info, Capture, "This kernel has no hook for the end of a process: it was looked for once a second."},
+	NoteProbeSkipped:       {"probe_skipped", facts.DataLoss, Capture, "The kernel skipped runs of a probe, which cannot be interrupted by itself: calls may be missing. Sequence numbers tell on which connections."},
 	NoteStopped:            {"stopped", facts.Info, Capture, "Why the capture ended."},
 	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
 
