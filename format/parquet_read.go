@@ -13,7 +13,7 @@ import (
 
 // The reader of reel's own Parquet files. It reads what tableWriter writes, and nothing else: data pages of version 2, zstd,
 // PLAIN, RLE_DICTIONARY, DELTA_BINARY_PACKED and DELTA_LENGTH_BYTE_ARRAY. Why not the library that writes them:
-// docs/decisions/parquet-reader.md. TestInterop holds it against pyarrow and DuckDB.
+// docs/decisions/003-parquet-reader.md. TestInterop holds it against pyarrow and DuckDB.
 
 // Limits of a file, checked before anything is allocated by what it says.
 const (

@@ -63,7 +63,7 @@ func (q *sealQueue) press() {
 
 // rest lets the sealer sleep for as long as it has worked since the last rest: it takes half of a core at most. Its thread
 // keeps the process's priority: a thread of a lower one stops the whole process wherever Go's collector has to wait for it
-// (docs/decisions/sealer-pace.md).
+// (docs/decisions/002-sealer-pace.md).
 func (q *sealQueue) rest(worked time.Duration) {
 	q.mu.Lock()
 	hurry := q.hurry
