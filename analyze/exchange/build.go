@@ -124,7 +124,7 @@ func (x *pending) times() {
 	default:
 		ex.Start = x.response.first
 	}
-	if !x.hasRequest || !x.hasResponse {
+	if !x.hasRequest || !x.hasResponse || ex.Missing&facts.StartUnknown != 0 {
 		return
 	}
 	first := x.response.first

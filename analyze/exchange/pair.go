@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"strings"
 	"time"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
@@ -132,7 +133,21 @@ func (s *session) requestStart(sd *side, m *http1.Message) {
 func (s *session) requestHead(m *http1.Message) {
 	if x := s.queue.back(); x != nil && !x.requestDone {
 		s.e.requestHead(x, m)
+		if x.ex.Index == 1 && !s.c.SawStart && lacksStart(x.ex.Method) {
+			x.ex.Missing |= facts.StartUnknown
+		}
 	}
+}
+
+// lacksStart reports whether a method is the end of a registered one (RFC 9110 §9.3, RFC 5789). A connection older than the
+// capture may have had the first byte of a request read already: Go's server waits for one with a read of one byte.
+func lacksStart(method string) bool {
+	for _, whole := range [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH"} {
+		if len(method) < len(whole) && strings.HasSuffix(whole, method) {
+			return true
+		}
+	}
+	return false
 }
 
 func (s *session) requestFinish(m *http1.Message) {
