@@ -151,6 +151,7 @@ func (n *nginx) log(t *testing.T) []logLine {
 	if err != nil {
 		t.Fatal(err)
 	}
+	data = data[:bytes.LastIndexByte(data, '\n')+1] // nginx may be in the middle of a line
 	var lines []logLine
 	sc := bufio.NewScanner(bytes.NewReader(data))
 	sc.Buffer(nil, 1<<20)
