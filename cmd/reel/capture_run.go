@@ -8,13 +8,29 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 
 	"github.com/ebpf-reel/reel/capture"
 )
 
+// spareProcessors is how many goroutines may run beyond one for each CPU. The one that drains the rings must not queue for a
+// processor of Go's scheduler behind the sealer and the collector: it has a thread that the kernel runs first, and needs a free
+// one for that to help. Above maxProcessors CPUs, the recorder has no use for more.
+const (
+	spareProcessors = 2
+	maxProcessors   = 4
+)
+
+func setProcessors() {
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(min(runtime.NumCPU(), maxProcessors) + spareProcessors)
+	}
+}
+
 // runCapture records and prints. The first signal ends the capture as its duration would; the second ends the program.
 func runCapture(stderr io.Writer, cfg capture.Config) error {
+	setProcessors()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)
