@@ -21,7 +21,8 @@ import (
 // started in its place, by Config.Reexec; it waits at a pipe (ExecHeld), and becomes the command when the pipe says so.
 //
 //	fd 3  gate: one byte lets it go; the end of the file (the recorder is gone) ends it
-//	fd 4  verdict: closed by a successful exec; else the reason why there was none
+//	fd 4  verdict: one byte says that it waits (its own exec is over, and must not be recorded as the command's); then it is
+//	      closed by a successful exec, or else says why there was none
 const (
 	gateFD    = 3
 	verdictFD = 4
@@ -58,28 +59,34 @@ func hold(reexec []string, path string, command []string) (*heldCommand, error) 
 	if err != nil {
 		return nil, err
 	}
-	defer gateRead.Close()
 	verdict, verdictWrite, err := os.Pipe()
 	if err != nil {
+		gateRead.Close()
 		gate.Close()
 		return nil, err
 	}
-	defer verdictWrite.Close()
 	args := append(append(slices.Clone(reexec), path), command...)
 	// The program that runs, whatever its name leads to by now.
 	h := &heldCommand{name: command[0], cmd: exec.Command("/proc/self/exe", args...), gate: gate, verdict: verdict, done: make(chan struct{})}
 	h.cmd.Args[0] = os.Args[0]
 	h.cmd.Stdin, h.cmd.Stdout, h.cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	h.cmd.ExtraFiles = []*os.File{gateRead, verdictWrite} // fds 3 and 4
-	if err := h.cmd.Start(); err != nil {
-		gate.Close()
-		verdict.Close()
+	err = h.cmd.Start()
+	gateRead.Close()
+	verdictWrite.Close()
+	if err != nil {
+		h.abandon()
 		return nil, fmt.Errorf("start the command: %w", err)
 	}
 	go func() {
 		_ = h.cmd.Wait() // how it ended is in ProcessState
 		close(h.done)
 	}()
+	if _, err := io.ReadFull(verdict, make([]byte, 1)); err != nil {
+		h.abandon()
+		<-h.done
+		return nil, fmt.Errorf("start the command: the process that waits for it ended (%v)", h.cmd.ProcessState)
+	}
 	return h, nil
 }
 
@@ -91,6 +98,9 @@ func ExecHeld(args []string) int {
 	}
 	syscall.CloseOnExec(gateFD)
 	syscall.CloseOnExec(verdictFD)
+	if n, err := syscall.Write(verdictFD, []byte{1}); n != 1 || err != nil {
+		return 127
+	}
 	if n, err := syscall.Read(gateFD, make([]byte, 1)); n != 1 || err != nil {
 		return 127 // the recorder has given up
 	}

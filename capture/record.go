@@ -254,9 +254,7 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 	}
 	r.ready = true
 	if r.command != nil {
-		// Its exec is in the rings; most commands live long enough to say more.
-		_, err := r.describe(r.command.pid(), true)
-		return err
+		return r.describeCommand()
 	}
 	return nil
 }

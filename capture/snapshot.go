@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"time"
 
 	"github.com/ebpf-reel/reel/format"
 )
@@ -61,6 +62,26 @@ func (r *recording) describe(pid format.PID, target bool) (*format.Process, erro
 	row.Target = target
 	row.Start = r.procs.exact(pid, row.Start)
 	return &row, r.procs.append(&row)
+}
+
+// commandTries bounds, in milliseconds, the wait for a command to be what it will be.
+const commandTries = 20
+
+// describeCommand describes the command as soon as it runs: the record of its exec comes later, and may be too late for one that
+// is short. The gate's pipe closes in the middle of the exec, when the process has its new program but no arguments yet.
+func (r *recording) describeCommand() error {
+	for range commandTries {
+		row, err := r.proc.Describe(r.command.pid())
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if len(row.Args) > 0 {
+			_, err := r.describe(r.command.pid(), true)
+			return err
+		}
+		time.Sleep(time.Millisecond)
+	}
+	return nil
 }
 
 func (r *recording) snapshotSockets() error {

@@ -34,9 +34,13 @@ func TestDescribesAsPsDoes(t *testing.T) {
 	}
 	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
 	pid := cmd.Process.Pid
-	row, err := New().Describe(format.PID(pid))
-	if err != nil {
-		t.Fatal(err)
+	var row format.Process
+	for deadline := time.Now().Add(10 * time.Second); len(row.Args) == 0 && time.Now().Before(deadline); {
+		// Start returns in the middle of the exec, before the arguments are there.
+		var err error
+		if row, err = New().Describe(format.PID(pid)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for field, got := range map[string]string{
 		"comm": row.Comm, "ppid": strconv.Itoa(int(row.PPID)), "ruid": strconv.Itoa(int(row.UID)), "args": strings.Join(row.Args, " "),
@@ -158,9 +162,12 @@ func TestCutsArguments(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { in.Close(); _ = cmd.Wait() }()
-	row, err := New().Describe(format.PID(cmd.Process.Pid))
-	if err != nil {
-		t.Fatal(err)
+	var row format.Process
+	for deadline := time.Now().Add(10 * time.Second); len(row.Args) == 0 && time.Now().Before(deadline); {
+		// Start returns in the middle of the exec, before the arguments are there.
+		if row, err = New().Describe(format.PID(cmd.Process.Pid)); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if n := len(strings.Join(row.Args, "\x00")); !row.ArgsCut || n != ArgsBytes {
 		t.Errorf("%d bytes of arguments, cut %v", n, row.ArgsCut)
