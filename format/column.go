@@ -30,6 +30,7 @@ type Column struct {
 	Name     string
 	Type     ColumnType
 	Optional bool // NULL where the value is unknown or does not apply
+	Since    int  // the schema version whose files have it first; 0 is 1
 	Doc      string
 }
 
@@ -156,6 +157,22 @@ func (c column[R]) or(null int64) column[R] {
 	c.Optional = true
 	c.null = null
 	return c
+}
+
+// since says which schema version brought the column: files of an older one lack it, and all their rows have NULL there, or zero.
+func (c column[R]) since(version int) column[R] {
+	c.Since = version
+	return c
+}
+
+// unknown gives all rows the value of a column that their file is too old to have.
+func (c *column[R]) unknown(rows []R) {
+	if !c.Optional || c.set == nil || c.null == 0 {
+		return // rows are zero
+	}
+	for i := range rows {
+		c.set(rows[i:i+1], []int64{c.null})
+	}
 }
 
 // micros is a column of a duration that the kernel gives in whole microseconds; zero is unknown.

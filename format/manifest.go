@@ -13,8 +13,8 @@ import (
 	"slices"
 )
 
-// SchemaVersion is the version of the format that this package writes (SPEC.md, version history).
-const SchemaVersion = 1
+// SchemaVersion is the version of the format that this package writes (SPEC.md §10).
+const SchemaVersion = 2
 
 // FullSnaplen as CaptureInfo.Snaplen means that every byte is captured.
 const FullSnaplen = ^uint32(0)

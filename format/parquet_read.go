@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"hash/crc32"
+	"strconv"
 
 	pq "github.com/parquet-go/parquet-go/format"
 
@@ -151,7 +152,16 @@ func (f *parquetFile) readSchema(schema []pq.SchemaElement, chunks []pq.ColumnCh
 	return nil
 }
 
-// leaf finds a column by name. Every column that this schema version has is in every file of it.
+// version is the schema version that the file was written by.
+func (f *parquetFile) version() int {
+	v, err := strconv.Atoi(f.kv[keySchemaVersion])
+	if err != nil {
+		return SchemaVersion // it has to have all columns
+	}
+	return v
+}
+
+// leaf finds a column by name; nil if the file is older than the column. All others that this package knows must be there.
 func (f *parquetFile) leaf(c Column) (*parquetLeaf, error) {
 	for i := range f.leaves {
 		l := &f.leaves[i]
@@ -163,6 +173,9 @@ func (f *parquetFile) leaf(c Column) (*parquetLeaf, error) {
 			return nil, fmt.Errorf("column %s has not the type that SPEC.md gives it", c.Name)
 		}
 		return l, nil
+	}
+	if f.version() < c.Since {
+		return nil, nil
 	}
 	return nil, fmt.Errorf("column %s is missing", c.Name)
 }

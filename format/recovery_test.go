@@ -239,7 +239,7 @@ func TestDamagedManifest(t *testing.T) {
 		{"another format", func(b []byte) []byte { return bytes.Replace(b, []byte(`"reel"`), []byte(`"tape"`), 1) },
 			func(err error) bool { return errors.Is(err, format.ErrNotReel) }},
 		{"too new", func(b []byte) []byte {
-			return bytes.Replace(b, []byte(`"schema_version": 1`), []byte(`"schema_version": 99`), 1)
+			return bytes.Replace(b, []byte(`"schema_version": 2`), []byte(`"schema_version": 99`), 1)
 		}, func(err error) bool {
 			var e *format.TooNewError
 			return errors.As(err, &e) && e.Found == 99 && e.Supported == format.SchemaVersion

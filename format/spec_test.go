@@ -22,7 +22,11 @@ func describe[R any](t *table[R]) string {
 		if c.Optional {
 			typ += " or NULL"
 		}
-		fmt.Fprintf(&s, "| `%s` | %s | %s |\n", c.Name, typ, strings.ReplaceAll(c.Doc, "|", "\\|"))
+		doc := strings.ReplaceAll(c.Doc, "|", "\\|")
+		if c.Since > 1 {
+			doc += fmt.Sprintf(" (since %d)", c.Since)
+		}
+		fmt.Fprintf(&s, "| `%s` | %s | %s |\n", c.Name, typ, doc)
 	}
 	return s.String()
 }
@@ -59,12 +63,12 @@ func TestSpec(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, limit := range []string{"Schema version 1.", "16 MiB", "256 KiB", "65,536 rows, 24 MiB"} {
+	for _, limit := range []string{"Schema version 2.", "16 MiB", "256 KiB", "65,536 rows, 24 MiB"} {
 		if !strings.Contains(spec, limit) {
 			t.Errorf("SPEC.md does not say %q", limit)
 		}
 	}
-	if SchemaVersion != 1 || maxBody != 16<<20 || maxFooter != 256<<10 || maxBlockRows != 65536 || maxBlockBytes != 24<<20 || maxPageBytes != 18<<20 {
+	if SchemaVersion != 2 || maxBody != 16<<20 || maxFooter != 256<<10 || maxBlockRows != 65536 || maxBlockBytes != 24<<20 || maxPageBytes != 18<<20 {
 		t.Error("a limit has changed: say so in SPEC.md")
 	}
 }

@@ -28,6 +28,9 @@ func newTableReader[R any](def *table[R], f *parquetFile) (*tableReader[R], erro
 		if err != nil {
 			return nil, err
 		}
+		if leaf == nil {
+			continue
+		}
 		if t.cols[i].pages, err = newPageReader(f, leaf, pageStep); err != nil {
 			return nil, err
 		}
@@ -43,6 +46,10 @@ func (t *tableReader[R]) read(rows []R) (int, error) {
 	}
 	clear(rows[:n])
 	for i := range t.cols {
+		if t.cols[i].pages == nil {
+			t.cols[i].c.unknown(rows[:n])
+			continue
+		}
 		if err := t.cols[i].fill(rows[:n]); err != nil {
 			return 0, err
 		}
@@ -54,7 +61,7 @@ func (t *tableReader[R]) read(rows []R) (int, error) {
 // columnReader reads the values of one column.
 type columnReader[R any] struct {
 	c     *column[R]
-	pages *pageReader
+	pages *pageReader // nil: the file is older than the column
 
 	dictNums    []int64
 	dictStrings []string

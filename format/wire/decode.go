@@ -38,7 +38,7 @@ func (e *DecodeError) Error() string {
 }
 
 // Decode decodes one event, as bpf.Objects.Drain delivers it: bytes past header.size are ignored. It allocates nothing
-// unless it fails, and then by a *DecodeError; *e is then undefined.
+// unless it fails, and then by a *DecodeError; *e is then undefined. Records that an older reel wrote are decoded too.
 func Decode(ev []byte, e *Event) error {
 	e.Payload = nil
 	if len(ev) < EventHeaderSize {
@@ -51,47 +51,32 @@ func Decode(ev []byte, e *Event) error {
 		return &DecodeError{h.Kind, len(ev), fmt.Sprintf("its header says %d bytes", h.Size)}
 	}
 	ev = ev[:h.Size:h.Size]
-	fixed := structSize(h.Kind)
-	if fixed == 0 {
+	l := layoutOf(h.Kind)
+	if l == nil {
 		return &DecodeError{h.Kind, len(ev), "unknown kind"}
 	}
-	if len(ev) < fixed {
-		return &DecodeError{h.Kind, len(ev), fmt.Sprintf("its struct has %d bytes", fixed)}
+	fixed := l.split(ev)
+	if fixed == 0 {
+		return &DecodeError{h.Kind, len(ev), fmt.Sprintf("its struct has %d bytes, and what it says of those after it is not true", l.size)}
 	}
-	var payload uint32
+	if fixed < len(ev) {
+		e.Payload = ev[fixed:]
+	}
+	if fixed < l.size {
+		// Written by an older reel: fields that it did not know are zero.
+		var whole [biggest]byte
+		copy(whole[:], ev[:fixed])
+		ev = whole[:l.size]
+	}
 	switch h.Kind {
 	case EventIO:
 		e.IO.decode(ev)
-		payload = e.IO.CapturedLen
 	case EventIOMore:
 		e.More.decode(ev)
-		payload = e.More.CapturedLen
 	case EventSock:
 		e.Sock.decode(ev)
 	case EventProc:
 		e.Proc.decode(ev)
-		payload = e.Proc.ArgsLen
-	}
-	if uint64(len(ev)) != uint64(fixed)+uint64(payload) {
-		return &DecodeError{h.Kind, len(ev), fmt.Sprintf("its struct of %d bytes says that %d follow", fixed, payload)}
-	}
-	if payload > 0 {
-		e.Payload = ev[fixed:]
 	}
 	return nil
-}
-
-// structSize returns the bytes of a kind's struct; 0 if the kind is unknown.
-func structSize(kind uint16) int {
-	switch kind {
-	case EventIO:
-		return IOEventSize
-	case EventIOMore:
-		return IOMoreEventSize
-	case EventSock:
-		return SockEventSize
-	case EventProc:
-		return ProcEventSize
-	}
-	return 0
 }
