@@ -17,6 +17,8 @@ type cpuState struct {
 	InflightFull  uint64
 	SocketsFull   uint64
 	ListenersFull uint64
+	ShedCalls     uint64
+	ShedBytes     uint64
 }
 
 const sockEventSize = 160 // struct sock_event

@@ -28,6 +28,7 @@ type Objects struct {
 	targets  *targetMap
 	rings    *ringSet
 	stats    statsSampler
+	live     live
 }
 
 // A part is one object file. Its programs stand or fall together.
@@ -110,13 +111,14 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 		}
 		o.maps[name] = m
 	}
+	o.live.find(coll)
 	for name, prog := range coll.Programs {
 		o.programs[name] = prog
 	}
 	return nil
 }
 
-// configure sets what is fixed at load time.
+// configure sets what is fixed at load time, and what begins as the options say.
 func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error {
 	consts := map[string]any{
 		"snaplen":      opts.Snaplen,

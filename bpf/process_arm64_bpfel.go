@@ -26,7 +26,6 @@ const (
 	processVarFilterPorts       = "filter_ports"
 	processVarPortBits          = "port_bits"
 	processVarSalt              = "salt"
-	processVarSnaplen           = "snaplen"
 	processVarWakeBytes         = "wake_bytes"
 )
 
@@ -94,7 +93,6 @@ type processVariableSpecs struct {
 	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
 	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt        *ebpf.VariableSpec `ebpf:"salt"`
-	Snaplen     *ebpf.VariableSpec `ebpf:"snaplen"`
 	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
 }
 
@@ -140,7 +138,6 @@ type processVariables struct {
 	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
 	PortBits    *ebpf.Variable `ebpf:"port_bits"`
 	Salt        *ebpf.Variable `ebpf:"salt"`
-	Snaplen     *ebpf.Variable `ebpf:"snaplen"`
 	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`
 }
 

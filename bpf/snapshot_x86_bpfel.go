@@ -27,7 +27,6 @@ const (
 	snapshotVarFilterPorts       = "filter_ports"
 	snapshotVarPortBits          = "port_bits"
 	snapshotVarSalt              = "salt"
-	snapshotVarSnaplen           = "snaplen"
 	snapshotVarWakeBytes         = "wake_bytes"
 )
 
@@ -96,7 +95,6 @@ type snapshotVariableSpecs struct {
 	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
 	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt        *ebpf.VariableSpec `ebpf:"salt"`
-	Snaplen     *ebpf.VariableSpec `ebpf:"snaplen"`
 	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
 }
 
@@ -146,7 +144,6 @@ type snapshotVariables struct {
 	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
 	PortBits    *ebpf.Variable `ebpf:"port_bits"`
 	Salt        *ebpf.Variable `ebpf:"salt"`
-	Snaplen     *ebpf.Variable `ebpf:"snaplen"`
 	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`
 }
 

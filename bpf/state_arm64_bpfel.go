@@ -26,7 +26,6 @@ const (
 	stateVarFilterPorts       = "filter_ports"
 	stateVarPortBits          = "port_bits"
 	stateVarSalt              = "salt"
-	stateVarSnaplen           = "snaplen"
 	stateVarWakeBytes         = "wake_bytes"
 )
 
@@ -94,7 +93,6 @@ type stateVariableSpecs struct {
 	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
 	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt        *ebpf.VariableSpec `ebpf:"salt"`
-	Snaplen     *ebpf.VariableSpec `ebpf:"snaplen"`
 	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
 }
 
@@ -144,7 +142,6 @@ type stateVariables struct {
 	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
 	PortBits    *ebpf.Variable `ebpf:"port_bits"`
 	Salt        *ebpf.Variable `ebpf:"salt"`
-	Snaplen     *ebpf.Variable `ebpf:"snaplen"`
 	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`
 }
 

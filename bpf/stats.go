@@ -25,6 +25,8 @@ type Counters struct {
 	InflightFull  uint64 // blocked calls that found no room: their rows have IO_NO_ENTRY
 	SocketsFull   uint64 // sockets that found no room: no rows of their state changes
 	ListenersFull uint64 // listening ports that found no room: connections are seen from accept on
+	ShedCalls     uint64 // read/write-like calls at ShedIO: no row
+	ShedBytes     uint64 // that these moved, in either direction; those of a peek do not count
 	Missed        uint64 // runs that the kernel skipped, since an interrupt came while the same program ran on that CPU (5.12 and later)
 }
 
@@ -59,6 +61,8 @@ func (o *Objects) Counters() (Counters, error) {
 		c.InflightFull += s.InflightFull
 		c.SocketsFull += s.SocketsFull
 		c.ListenersFull += s.ListenersFull
+		c.ShedCalls += s.ShedCalls
+		c.ShedBytes += s.ShedBytes
 	})
 	if err != nil {
 		return c, err

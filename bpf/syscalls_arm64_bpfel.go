@@ -30,6 +30,7 @@ const (
 	syscallsVarFilterPorts     = "filter_ports"
 	syscallsVarPortBits        = "port_bits"
 	syscallsVarSalt            = "salt"
+	syscallsVarShed            = "shed"
 	syscallsVarSnaplen         = "snaplen"
 	syscallsVarWakeBytes       = "wake_bytes"
 )
@@ -102,6 +103,7 @@ type syscallsVariableSpecs struct {
 	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
 	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt        *ebpf.VariableSpec `ebpf:"salt"`
+	Shed        *ebpf.VariableSpec `ebpf:"shed"`
 	Snaplen     *ebpf.VariableSpec `ebpf:"snaplen"`
 	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
 }
@@ -154,6 +156,7 @@ type syscallsVariables struct {
 	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
 	PortBits    *ebpf.Variable `ebpf:"port_bits"`
 	Salt        *ebpf.Variable `ebpf:"salt"`
+	Shed        *ebpf.Variable `ebpf:"shed"`
 	Snaplen     *ebpf.Variable `ebpf:"snaplen"`
 	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`
 }

@@ -32,6 +32,8 @@ type fakeKernel struct {
 	snapshot error
 	drain    error
 	closed   bool
+	snaplen  uint32
+	shed     bpf.ShedLevel
 }
 
 func (k *fakeKernel) Attach() []bpf.HookResult { return k.hooks }
@@ -76,6 +78,8 @@ func (k *fakeKernel) Drain(fn func([]byte) error) (int, error) {
 func (k *fakeKernel) Loss() ([]bpf.CPULoss, error)       { return k.loss, nil }
 func (k *fakeKernel) Counters() (bpf.Counters, error)    { return k.counters, nil }
 func (k *fakeKernel) ProgramTime() (time.Duration, bool) { return 0, false }
+func (k *fakeKernel) SetSnaplen(bytes uint32) error      { k.snaplen = bytes; return nil }
+func (k *fakeKernel) SetShed(level bpf.ShedLevel) error  { k.shed = level; return nil }
 func (k *fakeKernel) Close() error                       { k.closed = true; return nil }
 
 type fakeSink struct {

@@ -25,6 +25,8 @@ type Kernel interface {
 	Loss() ([]bpf.CPULoss, error)
 	Counters() (bpf.Counters, error)
 	ProgramTime() (time.Duration, bool)
+	SetSnaplen(bytes uint32) error
+	SetShed(level bpf.ShedLevel) error
 	Close() error
 }
 

@@ -1,13 +1,10 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-/* config.h holds what user space fixes before the programs are loaded. The verifier sees constants. */
+/* config.h holds what user space fixes before the programs are loaded: the verifier sees constants. What it changes later is in budget.h. */
 #ifndef REEL_CONFIG_H
 #define REEL_CONFIG_H
 
 #include "kernel.h"
 
-#define SNAPLEN_FULL (~0U)
-
-const volatile __u32 snaplen = 4096;   /* bytes per message (D5); SNAPLEN_FULL: all */
 const volatile __u32 wake_bytes = 1;   /* bytes written to a ring between two wake-ups of its reader */
 const volatile __u64 salt = 0;         /* of socket ids */
 const volatile __u8 filter_ports = 0;  /* 1: only sockets with a port of port_bits */

@@ -75,6 +75,8 @@ struct cpu_state {
 	__u64 inflight_full;  /* blocked calls that found no room: their rows lack a duration */
 	__u64 sockets_full;   /* sockets that found no room: their state changes are not seen */
 	__u64 listeners_full; /* listening sockets that found no room: connections are seen from accept on */
+	__u64 shed_calls;     /* io at SHED_IO: no row */
+	__u64 shed_bytes;     /* that these moved, in either direction */
 	struct inflight call;
 	struct work work;
 };

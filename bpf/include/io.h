@@ -289,7 +289,8 @@ static __always_inline void emit_io(struct cpu_state *cpu, __u32 want, const boo
 /* The bytes to copy of `moved`, and e->cut if that is less. */
 static __always_inline __u32 bytes_wanted(struct conversation *c, struct work *w, __u64 now, __u64 moved)
 {
-	__u32 want = spend(c, w->event.dir, now, moved, &w->event.flags);
+	__u8 cut = CUT_NONE;
+	__u32 want = spend(c, w->event.dir, now, moved, &w->event.flags, &cut);
 
 	if (w->event.cut == CUT_NO_COPY)
 		return 0;
@@ -297,9 +298,20 @@ static __always_inline __u32 bytes_wanted(struct conversation *c, struct work *w
 		w->event.cut = CUT_LIMIT;
 		return (__u32)w->source.bytes;
 	}
-	if (want < moved)
-		w->event.cut = CUT_BUDGET;
+	if (cut != CUT_NONE)
+		w->event.cut = cut;
 	return want;
+}
+
+/* Counts a call instead of recording it, at SHED_IO. */
+static __always_inline bool shed_io(struct cpu_state *cpu, const struct io_event *e, __s64 ret)
+{
+	if (shed < SHED_IO)
+		return false;
+	COUNT(cpu->shed_calls, 1);
+	if (ret > 0 && !(e->flags & IO_PEEK))
+		COUNT(cpu->shed_bytes, ret);
+	return true;
 }
 
 static __always_inline void fill_io(struct io_event *e, const struct inflight *entry, const struct socket_ref *s, __u64 now, __u64 moved)
@@ -354,13 +366,15 @@ static __always_inline void on_io(struct cpu_state *cpu, const struct inflight *
 			return;
 		e->flags |= IO_EOF;
 	}
+	if (shed_io(cpu, e, ret))
+		return;
 	c = conversation(s.sk);
 	if (!c)
 		return;
 	now = bpf_ktime_get_ns();
 	if ((c->sk != (__u64)s.sk || c->inode != s.inode) && announce(cpu, &s, e->fd, now)) {
 		c->inode = s.inode;
-		c->left = 0;
+		c->used = 0;
 		c->dir = DIR_INVALID;
 		c->sk = (__u64)s.sk;
 	}

@@ -1,0 +1,50 @@
+//go:build linux && (amd64 || arm64)
+
+package bpf
+
+import (
+	"fmt"
+
+	"github.com/cilium/ebpf"
+)
+
+// ShedLevel says what the programs leave out while the recorder is over its budget: enum shed_level of include/budget.h. Each
+// level includes those below it.
+type ShedLevel uint8
+
+// The levels, in the order in which load is shed.
+const (
+	ShedNone   ShedLevel = 0
+	ShedBodies ShedLevel = 1 // of each message the first 512 bytes are copied, 64 of each further call
+	ShedHeads  ShedLevel = 2 // no bytes are copied; each call has its row, with its exact length
+	ShedStacks ShedLevel = 3 // no stacks are taken
+	ShedIO     ShedLevel = 4 // read- and write-like calls make no rows: Counters.ShedCalls and ShedBytes count them
+)
+
+// live are the variables that SetSnaplen and SetShed change: pages of the programs' data, mapped here.
+type live struct{ snaplen, shed *ebpf.Variable }
+
+func (l *live) find(coll *ebpf.Collection) {
+	if v := coll.Variables["snaplen"]; v != nil {
+		l.snaplen = v
+	}
+	if v := coll.Variables["shed"]; v != nil {
+		l.shed = v
+	}
+}
+
+// SetSnaplen changes Options.Snaplen. It holds for calls that end from now on, also of messages that have begun.
+func (o *Objects) SetSnaplen(bytes uint32) error {
+	if err := o.live.snaplen.Set(bytes); err != nil {
+		return fmt.Errorf("set the bytes that are copied of a message: %w", err)
+	}
+	return nil
+}
+
+// SetShed changes what is left out, for calls that end from now on.
+func (o *Objects) SetShed(level ShedLevel) error {
+	if err := o.live.shed.Set(uint32(level)); err != nil {
+		return fmt.Errorf("set what is left out: %w", err)
+	}
+	return nil
+}
