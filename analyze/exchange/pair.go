@@ -215,21 +215,15 @@ func (s *session) match(m *http1.Message) *pending {
 		front.ex.Pipelined = front.behind
 		return front
 	case s.pipelines && !lost && s.queue.back().cuts == s.cuts:
-		for x := s.queue.front(); x.cuts != s.cuts; x = s.queue.front() {
-			x.ex.Missing |= facts.ResponseCut
-			s.unanswered(s.queue.pop())
-		}
+		s.answeredInCut(func(x *pending) bool { return x.cuts != s.cuts })
+		s.behindCut = false
 		x := s.queue.front()
 		x.ex.Pairing = facts.Inferred
 		x.ex.Pipelined = s.queue.len() > 1
 		return x
 	case s.pipelines && !lost && (k > 1 || hole):
 		// Found behind a cut in the same turn: it answers one of those that wait, and nobody knows which.
-		for s.queue.len() > 0 {
-			x := s.queue.pop()
-			x.ex.Missing |= facts.ResponseCut
-			s.unanswered(x)
-		}
+		s.answeredInCut(func(*pending) bool { return true })
 		s.behindCut = true
 		return nil
 	case s.pipelines && (k > 1 || hole):
@@ -247,6 +241,15 @@ func (s *session) match(m *http1.Message) *pending {
 	x.ex.Pairing = facts.Inferred
 	x.tentative = true
 	return x
+}
+
+// answeredInCut gives out the oldest waiting requests, as far as their responses lie in a cut.
+func (s *session) answeredInCut(in func(*pending) bool) {
+	for s.queue.len() > 0 && in(s.queue.front()) {
+		x := s.queue.pop()
+		x.ex.Missing |= facts.ResponseCut
+		s.unanswered(x)
+	}
 }
 
 // abandon gives out every waiting request: its response can no longer be told.

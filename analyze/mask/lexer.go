@@ -333,26 +333,32 @@ func startsRequest(b []byte) bool {
 	return whole && len(line) > sp+10 && bytes.HasPrefix(line[len(line)-9:], []byte(" HTTP/1.")) && isDigit(line[len(line)-1])
 }
 
-// startsChunk reports whether b begins with a chunk-size line. Seven digits are as much of a credential as it may let through.
+// startsChunk reports whether b begins with a chunk-size line.
 func startsChunk(b []byte) bool {
-	n := 0
-	for n < len(b) && n < 8 && unhex(b[n]) < 16 {
-		n++
-	}
-	return 0 < n && n < 8 && bytes.HasPrefix(b[n:], []byte("\r\n"))
+	n := chunkDigits(b)
+	return n > 0 && bytes.HasPrefix(b[n:], []byte("\r\n"))
 }
 
 // startsExtended returns how long a chunk size is that an extension follows, with the semicolon; 0: b begins with none. What
 // looks like an extension may be the rest of a credential, so only the digits are shown: the length of the body hangs on them.
 func startsExtended(b []byte) int {
+	if n := chunkDigits(b); n > 0 && n < len(b) && b[n] == ';' {
+		return n + 1
+	}
+	return 0
+}
+
+// chunkDigits returns how many hexadecimal digits b begins with, 0 for none or too many: seven are as much of a credential as
+// what looks like a chunk size may let through.
+func chunkDigits(b []byte) int {
 	n := 0
 	for n < len(b) && n < 8 && unhex(b[n]) < 16 {
 		n++
 	}
-	if 0 < n && n < 8 && n < len(b) && b[n] == ';' {
-		return n + 1
+	if n == 8 {
+		return 0
 	}
-	return 0
+	return n
 }
 
 func isDigit(c byte) bool { return '0' <= c && c <= '9' }

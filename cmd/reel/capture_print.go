@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/ebpf-reel/reel/capture"
 	"github.com/ebpf-reel/reel/format"
+	"github.com/ebpf-reel/reel/report/quantity"
 )
 
 // capturePrinter tells the user how a capture goes: on a terminal by a line that is written over, else by its beginning and end.
@@ -78,14 +78,14 @@ func (p *capturePrinter) progress(now capture.Progress) {
 	if !p.live {
 		return
 	}
-	fmt.Fprintf(p.w, "%s%6s  %s records/s  %s  %s lost", clearLine, now.Elapsed.Round(time.Second), thousands(uint64(rate)), bytesText(now.Bytes), thousands(now.Lost))
+	fmt.Fprintf(p.w, "%s%6s  %s records/s  %s  %s lost", clearLine, now.Elapsed.Round(time.Second), quantity.Count(uint64(rate)), quantity.Bytes(uint64(now.Bytes)), quantity.Count(now.Lost))
 	p.shown = true
 }
 
 func (p *capturePrinter) summary(s *capture.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line(fmt.Sprintf("reel: captured %s records in %s, lost %s (%s)", thousands(s.Total()), s.Duration.Round(10*time.Millisecond), lostText(s), s.Reason))
+	p.line(fmt.Sprintf("reel: captured %s records in %s, lost %s (%s)", quantity.Count(s.Total()), s.Duration.Round(10*time.Millisecond), lostText(s), s.Reason))
 	p.line("  records    " + kindsText(s.Events))
 	var refused []string
 	for _, h := range s.Hooks {
@@ -99,12 +99,12 @@ func (p *capturePrinter) summary(s *capture.Summary) {
 	}
 	for _, n := range s.Notes {
 		if n.Name != capture.NoteStopped {
-			p.line(fmt.Sprintf("  note       %s × %s%s", thousands(n.Count), n.Name.Sentence(), detail(n.Detail)))
+			p.line(fmt.Sprintf("  note       %s × %s%s", quantity.Count(n.Count), n.Name.Sentence(), detail(n.Detail)))
 		}
 	}
 	share := 100 * s.RunningCPU.Seconds() / max(s.Duration.Seconds(), 1e-3)
 	p.line(fmt.Sprintf("  cost       %.1f %% of one core while recording, %s of CPU with loading and sealing, at most %s of memory, %s of journal, %s on disk",
-		share, s.RecorderCPU.Round(10*time.Millisecond), bytesText(int64(s.MaxRSS)), bytesText(s.JournalBytes), bytesText(s.ReelBytes)))
+		share, s.RecorderCPU.Round(10*time.Millisecond), quantity.Bytes(s.MaxRSS), quantity.Bytes(uint64(s.JournalBytes)), quantity.Bytes(uint64(s.ReelBytes))))
 	name := shellQuote(s.Dir)
 	p.line(fmt.Sprintf("reel: the reel is %s; look at it with: reel report %s -o %s", name, name, shellQuote(strings.TrimSuffix(s.Dir, ".reel")+".html")))
 }
@@ -113,7 +113,7 @@ func lostText(s *capture.Summary) string {
 	if s.Lost == 0 {
 		return "0"
 	}
-	return fmt.Sprintf("%s (%s): larger rings (--ring-bytes), a smaller --snaplen or fewer targets (--port) avoid it", thousands(s.Lost), bytesText(int64(s.LostBytes)))
+	return fmt.Sprintf("%s (%s): larger rings (--ring-bytes), a smaller --snaplen or fewer targets (--port) avoid it", quantity.Count(s.Lost), quantity.Bytes(s.LostBytes))
 }
 
 func kindsText(events map[format.EventKind]uint64) string {
@@ -127,7 +127,7 @@ func kindsText(events map[format.EventKind]uint64) string {
 	var parts []string
 	for _, n := range names {
 		if events[n.kind] > 0 {
-			parts = append(parts, thousands(events[n.kind])+" "+n.name)
+			parts = append(parts, quantity.Count(events[n.kind])+" "+n.name)
 		}
 	}
 	return cmp.Or(strings.Join(parts, ", "), "none")
@@ -145,31 +145,6 @@ func plural(n int, one, many string) string {
 		return "1 " + one
 	}
 	return strconv.Itoa(n) + " " + many
-}
-
-// thousands prints 1234567 as 1,234,567.
-func thousands(n uint64) string {
-	digits := strconv.FormatUint(n, 10)
-	var groups []string
-	for len(digits) > 3 {
-		groups = append(groups, digits[len(digits)-3:])
-		digits = digits[:len(digits)-3]
-	}
-	groups = append(groups, digits)
-	slices.Reverse(groups)
-	return strings.Join(groups, ",")
-}
-
-func bytesText(n int64) string {
-	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
-	v, unit := float64(n), 0
-	for v >= 1024 && unit < len(units)-1 {
-		v, unit = v/1024, unit+1
-	}
-	if unit == 0 {
-		return fmt.Sprintf("%d B", n)
-	}
-	return fmt.Sprintf("%.1f %s", v, units[unit])
 }
 
 func shellQuote(s string) string {

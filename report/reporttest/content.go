@@ -159,7 +159,7 @@ func (g *generator) facts() report.Facts {
 		{Name: "payload_cut", Severity: facts.Info, Source: "capture", Count: g.bytes[0] / 50_000, First: start,
 			Sentence: "Bodies are longer than the capture's byte budget; their lengths are exact. Record with --snaplen full to keep them."},
 		{Name: "ring_lost", Severity: facts.DataLoss, Source: "capture", Count: 12, Bytes: 17_204, First: start.Add(3 * time.Second), Example: "CPU 1, 3.0 s after the start",
-			Sentence: "Events found no room in a ring buffer and are lost. Record again with a larger ring (--ring 32MiB) or fewer targets."},
+			Sentence: "Events found no room in a ring buffer and are lost. Record again with a larger ring (--ring-bytes 32MiB) or fewer targets."},
 		{Name: "conn_before_capture", Severity: facts.Notice, Source: "analysis", Count: 20, First: start,
 			Sentence: "Connections were open before the capture began; their roles come from the listening sockets."},
 	}
