@@ -59,7 +59,7 @@ func (e *Engine) requestHead(x *pending, m *http1.Message) {
 		ex.Trace = trace
 	}
 	for a := range odd.All() {
-		ex.Anomalies = append(ex.Anomalies, a.Name())
+		ex.Anomalies = append(ex.Anomalies, a.String())
 		e.ledger.Add(ledger.Trace(a), 1, ledger.Where{At: m.First.End, PID: m.First.PID})
 	}
 }

@@ -158,7 +158,7 @@ func (s *session) requestFinish(m *http1.Message) {
 	}
 	s.e.message(&x.ex.Request, &x.request, m)
 	x.ex.Missing |= m.Missing
-	x.ex.Anomalies = m.Anomalies.AppendNames(x.ex.Anomalies)
+	x.ex.Anomalies = http1.AppendNames(x.ex.Anomalies, m.Anomalies)
 	x.lastCall = m.Last.Call
 	x.requestDone = true
 	s.complete(x)
@@ -296,7 +296,7 @@ func (s *session) responseFinish(m *http1.Message, inGap bool) {
 	s.e.message(&x.ex.Response, &x.response, m)
 	x.ex.Status = m.Status
 	x.ex.Missing |= m.Missing
-	x.ex.Anomalies = m.Anomalies.AppendNames(x.ex.Anomalies)
+	x.ex.Anomalies = http1.AppendNames(x.ex.Anomalies, m.Anomalies)
 	x.responseDone, x.endLost = true, inGap
 	if x.hasRequest && !x.requestDone {
 		if req := s.sides[s.request]; req != nil {

@@ -22,16 +22,16 @@ func TestRegistered(t *testing.T) {
 		scenarios.Write(data)
 	}
 	seen := map[string]bool{}
-	for a := range Registered() {
-		if !strings.HasPrefix(a.Name(), "http1_") || seen[a.Name()] || !strings.HasSuffix(a.Sentence(), ".") || a.Severity() == 0 {
-			t.Errorf("%d: %q %q", a, a.Name(), a.Sentence())
+	for a, d := range Registered() {
+		if !strings.HasPrefix(d.Name, "http1_") || seen[d.Name] || !strings.HasSuffix(d.Sentence, ".") || d.Severity == 0 {
+			t.Errorf("%d: %q %q", a, d.Name, d.Sentence)
 		}
-		seen[a.Name()] = true
-		if !strings.Contains(scenarios.String(), a.Name()) {
+		seen[d.Name] = true
+		if !strings.Contains(scenarios.String(), d.Name) {
 			t.Errorf("no scenario shows %s", a)
 		}
 	}
-	if numAnomalies > 64 {
+	if len(registered) > 64 {
 		t.Error("Anomalies has no bit for the last ones")
 	}
 }

@@ -54,7 +54,7 @@ func (p *Parser) chunkSize(b []byte, i int) int {
 	}
 	text := trimEOL(line)
 	if len(line)-len(text) == 1 {
-		m.Anomalies.add(BareLF)
+		m.Anomalies.Add(BareLF)
 	}
 	if i := bytes.IndexByte(text, ';'); i >= 0 {
 		text = text[:i]
@@ -87,7 +87,7 @@ func (p *Parser) chunkEnd(rest []byte) int {
 		p.took(1)
 	case rest[0] == '\n':
 		if !p.sawCR {
-			p.m.Anomalies.add(BareLF)
+			p.m.Anomalies.Add(BareLF)
 		}
 		p.took(1)
 		p.st = stChunkSize
@@ -100,7 +100,7 @@ func (p *Parser) chunkEnd(rest []byte) int {
 
 // unframed gives up on finding the end of m.
 func (p *Parser) unframed(why Anomaly) {
-	p.m.Anomalies.add(why)
+	p.m.Anomalies.Add(why)
 	p.m.Missing |= facts.LengthUnknown
 	p.st = stLost
 	p.tailLen = -1

@@ -145,7 +145,7 @@ func parseRequestLine(line []byte) (s startLine, ok bool) {
 		end--
 	}
 	if end < len(line) {
-		s.anomalies.add(StartLineSpace)
+		s.anomalies.Add(StartLineSpace)
 	}
 	v := end - len("HTTP/1.1")
 	if v < 4 || string(line[v:v+7]) != "HTTP/1." || !isDigit(line[v+7]) || !isSpace(line[v-1]) {
@@ -153,7 +153,7 @@ func parseRequestLine(line []byte) (s startLine, ok bool) {
 	}
 	s.major, s.minor = 1, line[v+7]-'0'
 	if s.minor > 1 {
-		s.anomalies.add(VersionUnsupported)
+		s.anomalies.Add(VersionUnsupported)
 	}
 	sp := bytes.IndexByte(line, ' ')
 	if sp > maxMethod || !isToken(line[:sp]) {
@@ -162,7 +162,7 @@ func parseRequestLine(line []byte) (s startLine, ok bool) {
 	s.method = span{0, sp}
 	s.target.from, s.target.to = trimSpace(line, sp, v)
 	if s.target.from != sp+1 || s.target.to != v-1 {
-		s.anomalies.add(StartLineSpace)
+		s.anomalies.Add(StartLineSpace)
 	}
 	target := line[s.target.from:s.target.to]
 	if len(target) == 0 {
@@ -170,10 +170,10 @@ func parseRequestLine(line []byte) (s startLine, ok bool) {
 	}
 	s.form = form(line[:sp], target)
 	if s.form == FormUnknown || bytes.IndexByte(target, ' ') >= 0 || bytes.IndexByte(target, '\r') >= 0 || bytes.IndexByte(target, 0) >= 0 {
-		s.anomalies.add(TargetInvalid)
+		s.anomalies.Add(TargetInvalid)
 	}
 	if !isStandard(line[:sp]) && isStandard(bytes.ToUpper(line[:sp])) {
-		s.anomalies.add(MethodCase)
+		s.anomalies.Add(MethodCase)
 	}
 	return s, true
 }
@@ -186,11 +186,11 @@ func parseStatusLine(line []byte) (s startLine, ok bool) {
 	}
 	s.major, s.minor = 1, line[7]-'0'
 	if s.minor > 1 {
-		s.anomalies.add(VersionUnsupported)
+		s.anomalies.Add(VersionUnsupported)
 	}
 	s.status = int(line[9]-'0')*100 + int(line[10]-'0')*10 + int(line[11]-'0')
 	if s.status < 100 || s.status > 599 {
-		s.anomalies.add(StatusInvalid)
+		s.anomalies.Add(StatusInvalid)
 	}
 	s.reason = span{n, n}
 	if len(line) > n {

@@ -47,15 +47,15 @@ func (f *framing) readLength(m *Message, value []byte) {
 		n, ok := parseDecimal(number)
 		switch {
 		case !ok:
-			m.Anomalies.add(LengthInvalid)
+			m.Anomalies.Add(LengthInvalid)
 			f.badLength = true
 		case f.lengths == 0:
 			f.length = n
 		case n != f.length:
-			m.Anomalies.add(LengthConflict)
+			m.Anomalies.Add(LengthConflict)
 			f.badLength = true
 		default:
-			m.Anomalies.add(LengthRepeated)
+			m.Anomalies.Add(LengthRepeated)
 		}
 		f.lengths++
 	}
@@ -69,12 +69,12 @@ func (f *framing) readCoding(m *Message, value []byte) {
 			continue
 		}
 		if f.lastChunked {
-			m.Anomalies.add(ChunkedNotLast)
+			m.Anomalies.Add(ChunkedNotLast)
 		}
 		f.codings++
 		f.lastChunked = equalFold(coding, "chunked")
 		if !f.lastChunked {
-			m.Anomalies.add(CodingUnknown)
+			m.Anomalies.Add(CodingUnknown)
 		}
 	}
 }
@@ -85,13 +85,13 @@ func (f *framing) decide(m *Message, method string) {
 		m.ContentLength = int64(f.length)
 	}
 	if f.hosts > 1 {
-		m.Anomalies.add(HostRepeated)
+		m.Anomalies.Add(HostRepeated)
 	}
 	if f.codings > 0 && m.Minor == 0 {
-		m.Anomalies.add(ChunkedInHTTP10)
+		m.Anomalies.Add(ChunkedInHTTP10)
 	}
 	if f.codings > 0 && f.lengths > 0 {
-		m.Anomalies.add(LengthWithChunked)
+		m.Anomalies.Add(LengthWithChunked)
 	}
 	m.KeepAlive = !f.close && (m.Minor > 0 || f.keepAlive)
 	if m.Kind == Request {
@@ -102,7 +102,7 @@ func (f *framing) decide(m *Message, method string) {
 	case connected, m.Status/100 == 1, m.Status == 204:
 		m.Framing = FramingNone
 		if f.codings > 0 || f.lengths > 0 && f.length > 0 {
-			m.Anomalies.add(FramingForbidden)
+			m.Anomalies.Add(FramingForbidden)
 		}
 		if connected {
 			m.Upgrade = "connect"
@@ -129,13 +129,13 @@ func (f *framing) decide(m *Message, method string) {
 
 func (f *framing) decideRequest(m *Message) {
 	if m.Minor > 0 && !m.seen.has(idHost) {
-		m.Anomalies.add(HostMissing)
+		m.Anomalies.Add(HostMissing)
 	}
 	switch {
 	case f.lastChunked:
 		m.Framing = FramingChunked
 	case f.codings > 0: // a server cannot know where such a body ends
-		m.Anomalies.add(ChunkedNotLast)
+		m.Anomalies.Add(ChunkedNotLast)
 		m.Framing = FramingUnknown
 	case f.badLength:
 		m.Framing = FramingUnknown
@@ -152,7 +152,7 @@ func upgrade(m *Message) string {
 	name, _ := nextElement(value)
 	name, _, _ = bytes.Cut(name, []byte("/"))
 	if len(name) == 0 || len(name) > maxMethod {
-		m.Anomalies.add(UpgradeUnnamed)
+		m.Anomalies.Add(UpgradeUnnamed)
 		return "unknown"
 	}
 	return string(bytes.ToLower(name))
@@ -212,8 +212,8 @@ func parseHex(b []byte) (uint64, bool) {
 // malformed are the anomalies that make a message one on whose meaning its two ends may differ.
 var malformed = func() (s Anomalies) {
 	for a := range LeadingCRLF {
-		if a.Severity() == facts.Notice {
-			s.add(a)
+		if a.Def().Severity == facts.Notice {
+			s.Add(a)
 		}
 	}
 	for _, a := range []Anomaly{HeadTruncated, TruncatedByClose, TruncatedByReset, HeadResponseInferred, HeadTooLarge, TooManyFields} {

@@ -52,22 +52,22 @@ func (p *Parser) fieldLine(line []byte, size, at int) bool {
 	m := &p.m
 	p.headSeen += size
 	if size > len(line) || size > p.lim.Head {
-		m.Anomalies.add(HeadTooLarge)
+		m.Anomalies.Add(HeadTooLarge)
 		p.foldable = false
 		return false
 	}
 	text := trimEOL(line)
 	if len(line)-len(text) == 1 {
-		m.Anomalies.add(BareLF)
+		m.Anomalies.Add(BareLF)
 	}
 	if len(text) == 0 {
 		return true
 	}
 	if bytes.IndexByte(text, '\r') >= 0 {
-		m.Anomalies.add(BareCR)
+		m.Anomalies.Add(BareCR)
 	}
 	if bytes.IndexByte(text, 0) >= 0 {
-		m.Anomalies.add(NULByte)
+		m.Anomalies.Add(NULByte)
 	}
 	if isSpace(text[0]) {
 		p.fold(text)
@@ -75,7 +75,7 @@ func (p *Parser) fieldLine(line []byte, size, at int) bool {
 	}
 	colon := bytes.IndexByte(text, ':')
 	if colon < 0 {
-		m.Anomalies.add(FieldWithoutColon)
+		m.Anomalies.Add(FieldWithoutColon)
 		p.foldable = false
 		return false
 	}
@@ -84,11 +84,11 @@ func (p *Parser) fieldLine(line []byte, size, at int) bool {
 		nameEnd--
 	}
 	if nameEnd < colon {
-		m.Anomalies.add(FieldNameSpace)
+		m.Anomalies.Add(FieldNameSpace)
 	}
 	id := identify(text[:nameEnd])
 	if id == idNone && !isToken(text[:nameEnd]) || id == idInvalid {
-		m.Anomalies.add(FieldNameInvalid)
+		m.Anomalies.Add(FieldNameInvalid)
 		id = idNone
 	}
 	from, to := trimSpace(text, colon+1, len(text))
@@ -114,9 +114,9 @@ func (p *Parser) fieldLine(line []byte, size, at int) bool {
 func (p *Parser) dropField(id fieldID, value []byte, size int) {
 	p.foldable = false
 	if p.headSeen > p.lim.Head {
-		p.m.Anomalies.add(HeadTooLarge)
+		p.m.Anomalies.Add(HeadTooLarge)
 	} else {
-		p.m.Anomalies.add(TooManyFields)
+		p.m.Anomalies.Add(TooManyFields)
 	}
 	if id != idNone && size <= maxFramingLine {
 		p.readKept()
@@ -153,15 +153,15 @@ func (p *Parser) toHold() {
 func (p *Parser) fold(text []byte) {
 	m := &p.m
 	if len(m.fields) == 0 || m.trailer == len(m.fields) {
-		m.Anomalies.add(FoldWithoutField)
+		m.Anomalies.Add(FoldWithoutField)
 		return
 	}
-	m.Anomalies.add(ObsFold)
+	m.Anomalies.Add(ObsFold)
 	if !p.foldable {
 		return
 	}
 	if p.headSeen > p.lim.Head {
-		m.Anomalies.add(HeadTooLarge)
+		m.Anomalies.Add(HeadTooLarge)
 		p.foldable = false
 		return
 	}

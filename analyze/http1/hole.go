@@ -43,7 +43,7 @@ func (p *Parser) holeUnknown(why Loss) {
 		}
 	case stClose: // still ends with the stream
 		p.holed(0, why)
-		p.m.Anomalies.add(FramingHole)
+		p.m.Anomalies.Add(FramingHole)
 		p.m.Missing |= facts.LengthUnknown
 	case stStartLine:
 		p.cutStartLine()
@@ -86,7 +86,7 @@ func (p *Parser) holeStep(n uint64, why Loss) uint64 {
 			p.left -= n
 		}
 		p.mayBeHead = false
-		m.Anomalies.add(BodyHole)
+		m.Anomalies.Add(BodyHole)
 		m.BodyBytes += n
 		p.holed(n, why)
 		if p.st != stClose && p.left == 0 {
@@ -109,7 +109,7 @@ func (p *Parser) holeStep(n uint64, why Loss) uint64 {
 		// Five bytes behind a chunk can only be the last chunk, unless the call ended inside a chunk of one or two bytes.
 		if p.lineLen == 0 && m.BodyBytes > 0 && n == uint64(len("0\r\n\r\n")) {
 			p.holed(n, why)
-			m.Anomalies.add(LastChunkInferred)
+			m.Anomalies.Add(LastChunkInferred)
 			p.end(facts.Inferred)
 			return n
 		}
@@ -161,13 +161,13 @@ func (p *Parser) holeInFraming(why Loss) {
 		p.headLost(HeadHole)
 		return
 	}
-	m.Anomalies.add(FramingHole)
+	m.Anomalies.Add(FramingHole)
 }
 
 // headLost gives out a head that is not whole.
 func (p *Parser) headLost(why Anomaly) {
 	m := &p.m
-	m.Anomalies.add(why)
+	m.Anomalies.Add(why)
 	m.Missing |= facts.HeadCut | facts.LengthUnknown
 	if m.seen != 0 {
 		p.readKept()
@@ -249,7 +249,7 @@ func (p *Parser) endOfCall() {
 	if tail != lastChunk && tail != lastChunk[2:] {
 		return
 	}
-	p.m.Anomalies.add(LastChunkInferred)
+	p.m.Anomalies.Add(LastChunkInferred)
 	p.finish(facts.Inferred)
 }
 
@@ -285,9 +285,9 @@ func (p *Parser) End(how Ending, at Stamp) {
 	if p.st != stLost {
 		switch how {
 		case EndFIN:
-			m.Anomalies.add(TruncatedByClose)
+			m.Anomalies.Add(TruncatedByClose)
 		case EndReset:
-			m.Anomalies.add(TruncatedByReset)
+			m.Anomalies.Add(TruncatedByReset)
 		}
 	}
 	p.st = stLost

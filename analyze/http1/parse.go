@@ -152,7 +152,7 @@ func (p *Parser) enter(at Stamp) {
 // answerToHead ends a response whose request is not known, and in place of whose body another response came.
 func (p *Parser) answerToHead() {
 	p.m.Framing = FramingNone
-	p.m.Anomalies.add(HeadResponseInferred)
+	p.m.Anomalies.Add(HeadResponseInferred)
 	p.mayBeHead = false
 	p.end(facts.Inferred)
 }
@@ -262,7 +262,7 @@ func (p *Parser) startLine(b []byte, i int) int {
 			break
 		}
 		if line[max(0, len(line)-2)] != '\r' {
-			s.anomalies.add(BareLF)
+			s.anomalies.Add(BareLF)
 		}
 		p.start(&s, line, b, i)
 		p.took(uint64(size))
@@ -296,7 +296,7 @@ func (p *Parser) start(s *startLine, line, b []byte, i int) {
 		m.Found = facts.Inferred
 	}
 	if p.closed {
-		m.Anomalies.add(CloseIgnored)
+		m.Anomalies.Add(CloseIgnored)
 	}
 	p.next++
 	p.open, p.proto = true, HTTP1

@@ -148,7 +148,7 @@ func copyMessage(m *Message) messageCopy {
 		Method: string(m.Method()), Target: string(m.Target()), Reason: string(m.Reason()), Version: m.Version(),
 		Status: m.Status, Headers: m.AppendHeaders(nil), Trailer: m.trailer, Body: string(m.Body()), Framing: m.Framing,
 		ContentLength: m.ContentLength, Head: m.HeadBytes, Content: m.BodyBytes, Wire: m.WireBytes,
-		Anomalies: m.Anomalies.AppendNames(nil), Missing: m.Missing, KeepAlive: m.KeepAlive, Upgrade: m.Upgrade,
+		Anomalies: AppendNames(nil, m.Anomalies), Missing: m.Missing, KeepAlive: m.KeepAlive, Upgrade: m.Upgrade,
 	}
 	return c
 }
@@ -218,7 +218,7 @@ func (r *recorder) Finish(m *Message) {
 		fmt.Fprintf(&r.out, " missing %s", missingNames(m.Missing))
 	}
 	if m.Anomalies != 0 {
-		fmt.Fprintf(&r.out, " anomalies %s", strings.Join(m.Anomalies.AppendNames(nil), ","))
+		fmt.Fprintf(&r.out, " anomalies %s", strings.Join(AppendNames(nil, m.Anomalies), ","))
 	}
 	r.out.WriteByte('\n')
 	r.wire += m.WireBytes
@@ -230,7 +230,7 @@ func (r *recorder) Finish(m *Message) {
 
 func (r *recorder) Skip(a Anomaly, n uint64, _ Stamp) {
 	if a < LeadingCRLF && a != StartLineTooLong {
-		r.bad = append(r.bad, "Skip for "+a.Name())
+		r.bad = append(r.bad, "Skip for "+a.Def().Name)
 	}
 	if r.skips == nil {
 		r.skips = map[Anomaly]uint64{}

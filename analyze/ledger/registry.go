@@ -5,6 +5,7 @@ package ledger
 import (
 	"iter"
 
+	"github.com/ebpf-reel/reel/analyze/anomaly"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/http1"
 	"github.com/ebpf-reel/reel/analyze/tracecontext"
@@ -213,12 +214,12 @@ func (n Name) registered() registered {
 		return registry[n]
 	}
 	if n < firstTrace {
-		a := http1.Anomaly(n - firstHTTP1)
-		return registered{a.Name(), a.Severity(), Analysis, a.Sentence()}
+		return found(http1.Anomaly(n - firstHTTP1).Def())
 	}
-	a := tracecontext.Anomaly(n - firstTrace)
-	return registered{a.Name(), a.Severity(), Analysis, a.Sentence()}
+	return found(tracecontext.Anomaly(n - firstTrace).Def())
 }
+
+func found(d anomaly.Def) registered { return registered{d.Name, d.Severity, Analysis, d.Sentence} }
 
 // String returns the registered name, as tables and reports show it.
 func (n Name) String() string { return n.registered().name }

@@ -82,7 +82,7 @@ func Parse(h Fields, out *facts.TraceContext) (ok bool, odd Anomalies) {
 		case best < 0, len(found[best].trace) == 0 && len(c.trace) > 0:
 			best = f
 		case len(c.trace) > 0 && f != int(sw8) && !sameTrace(found[best].trace, c.trace):
-			odd.add(Conflict)
+			odd.Add(Conflict)
 		}
 	}
 	if best < 0 {
@@ -101,12 +101,12 @@ func Parse(h Fields, out *facts.TraceContext) (ok bool, odd Anomalies) {
 // take parses a field that has its context to itself.
 func take(c *ids, parse func([]byte) (ids, bool), value []byte, bad Anomaly, odd *Anomalies) {
 	if c.present {
-		odd.add(Repeated)
+		odd.Add(Repeated)
 		return
 	}
 	got, ok := parse(value)
 	if !ok {
-		odd.add(bad)
+		odd.Add(bad)
 	}
 	*c = got
 	c.present, c.valid = true, ok
@@ -181,7 +181,7 @@ func (c *ids) field(name, value []byte, odd *Anomalies) {
 
 func (c *ids) set(to *[]byte, value []byte, most int, odd *Anomalies) bool {
 	if *to != nil {
-		odd.add(Repeated)
+		odd.Add(Repeated)
 		return true
 	}
 	*to = value
@@ -197,7 +197,7 @@ func (c *ids) finish(odd *Anomalies) {
 		c.valid = false
 	}
 	if !c.valid {
-		odd.add(B3MultiInvalid)
+		odd.Add(B3MultiInvalid)
 	}
 }
 

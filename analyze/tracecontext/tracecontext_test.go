@@ -85,7 +85,7 @@ func TestParse(t *testing.T) {
 				t.Errorf("%s: -want +got\n%s", name, d)
 			}
 		}
-		if names := odd.AppendNames(nil); !slices.Equal(names, c.odd) {
+		if names := AppendNames(nil, odd); !slices.Equal(names, c.odd) {
 			t.Errorf("%s: anomalies %v, want %v", name, names, c.odd)
 		}
 	}
@@ -94,10 +94,10 @@ func TestParse(t *testing.T) {
 func TestRegistered(t *testing.T) {
 	seen := map[string]bool{}
 	for a := range Registered() {
-		if a.Name() == "" || seen[a.Name()] || !strings.HasSuffix(a.Sentence(), ".") || a.Severity() == 0 {
-			t.Errorf("%d: %q %q", a, a.Name(), a.Sentence())
+		if a.Def().Name == "" || seen[a.Def().Name] || !strings.HasSuffix(a.Def().Sentence, ".") || a.Def().Severity == 0 {
+			t.Errorf("%d: %q %q", a, a.Def().Name, a.Def().Sentence)
 		}
-		seen[a.Name()] = true
+		seen[a.Def().Name] = true
 	}
 }
 
