@@ -29,6 +29,12 @@ type CorruptError struct {
 }
 
 func (e *CorruptError) Error() string {
+	if e.File == manifestName && e.Segment == 0 {
+		if e.Offset < 0 {
+			return fmt.Sprintf("%s is corrupt: %v (reel recover rebuilds it of the other files)", e.File, e.Err)
+		}
+		return fmt.Sprintf("%s is corrupt at byte %d: %v (reel recover rebuilds it of the other files)", e.File, e.Offset, e.Err)
+	}
 	if e.Offset < 0 {
 		return fmt.Sprintf("%s is corrupt: %v", e.File, e.Err)
 	}
@@ -57,6 +63,13 @@ type ExistsError struct{ Dir string }
 
 func (e *ExistsError) Error() string {
 	return fmt.Sprintf("%s exists already: choose another name, or remove it first", e.Dir)
+}
+
+// LockedError means that another process writes the reel right now.
+type LockedError struct{ Dir string }
+
+func (e *LockedError) Error() string {
+	return fmt.Sprintf("%s is being written right now: wait until its recorder has ended, or end it", e.Dir)
 }
 
 // RowError means that a row cannot be stored: a value is out of range or too long.

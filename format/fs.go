@@ -27,6 +27,11 @@ type FS interface {
 	Remove(name string) error
 	// SyncDir makes the names in a directory outlast a crash.
 	SyncDir(name string) error
+	// Link gives a file a second name; fs.ErrExist when something has that name, errors.ErrUnsupported where a file has only one.
+	Link(oldname, newname string) error
+	// Lock keeps others from writing into a directory until it is closed, or the process ends: *LockedError while another
+	// process has it, errors.ErrUnsupported on a file system without locks.
+	Lock(dir string) (io.Closer, error)
 }
 
 // AppendFile is a file that is being written.
@@ -107,6 +112,28 @@ func (OS) SyncDir(name string) error {
 	err = d.Sync()
 	return errors.Join(err, d.Close())
 }
+
+// Link makes a hard link, where the file system has them and both names are on it.
+func (OS) Link(oldname, newname string) error {
+	err := os.Link(oldname, newname)
+	if err != nil && (errors.Is(err, syscall.EXDEV) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EMLINK)) {
+		return errors.Join(errors.ErrUnsupported, err)
+	}
+	return err
+}
+
+// lockReel locks the directory of a reel for whoever writes it; on a file system without locks nobody is kept out.
+func lockReel(fsys FS, dir string) (io.Closer, error) {
+	l, err := fsys.Lock(dir)
+	if errors.Is(err, errors.ErrUnsupported) {
+		return noLock{}, nil
+	}
+	return l, err
+}
+
+type noLock struct{}
+
+func (noLock) Close() error { return nil }
 
 func join(dir, name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 

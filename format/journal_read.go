@@ -64,6 +64,7 @@ func indexJournal(file ReadFile, name, uuid string, number int) (*journalIndex, 
 		return ix, nil // made, and not written to yet
 	}
 	win := window{file: file, size: size, step: windowBytes}
+	off := int64(journalHeaderSize)
 	h, err := win.at(0, int(min(size, journalHeaderSize)))
 	if err != nil {
 		return nil, err
@@ -73,11 +74,17 @@ func indexJournal(file ReadFile, name, uuid string, number int) (*journalIndex, 
 		if errors.As(err, &tooNew) {
 			return nil, err
 		}
-		return nil, &CorruptError{File: name, Segment: number, Offset: 0, Err: err}
+		corrupt := &CorruptError{File: name, Segment: number, Offset: 0, Err: err}
+		if off, err = ix.withoutHeader(&win, uuid); err != nil {
+			return nil, err
+		}
+		if off == size {
+			return nil, corrupt
+		}
 	}
 	ix.entries = make([]entry, 0, size/typicalFrame)
 	pending := map[uint16]*pendingIO{}
-	for off := int64(journalHeaderSize); off < size; {
+	for off < size {
 		n, err := win.frame(off, ix.seed)
 		if err != nil {
 			return nil, err
@@ -100,6 +107,25 @@ func indexJournal(file ReadFile, name, uuid string, number int) (*journalIndex, 
 	}
 	slices.SortFunc(ix.entries, compareEntries)
 	return ix, nil
+}
+
+// withoutHeader finds the first frame of a journal whose header is damaged: its crc starts with that of the header as it must have
+// been, so a frame that is right by it is this journal's. The end of the file is returned when there is none.
+func (ix *journalIndex) withoutHeader(win *window, uuid string) (int64, error) {
+	h, err := journalHeader(uuid, ix.number)
+	if err != nil {
+		return 0, err
+	}
+	ix.seed = binary.LittleEndian.Uint32(h[60:])
+	off, _, err := win.next(0, ix.seed)
+	if err != nil || off == ix.size {
+		return ix.size, err
+	}
+	ix.skipped += off
+	ix.damage = append(ix.damage, Problem{Kind: ProblemGarbage, File: ix.name, Segment: ix.number, Offset: 0, Bytes: off, Loss: off > journalHeaderSize,
+		Message: fmt.Sprintf("the journal's header is damaged (%d bytes): the disk or a program did it; all whole records are kept", off),
+		Err:     &CorruptError{File: ix.name, Segment: ix.number, Offset: 0, Err: errors.New("no whole header")}})
+	return off, nil
 }
 
 // compareEntries is the order of rows within a segment (SPEC.md §6): a total one, since offsets differ.

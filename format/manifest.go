@@ -57,20 +57,23 @@ type Manifest struct {
 	Capture       CaptureInfo `json:"capture"`
 	Clean         bool        `json:"clean"` // the recorder ended the reel
 	// Unsealed says that rows were left behind at the end, for a full disk: the sentence to print. "" otherwise.
-	Unsealed string    `json:"unsealed,omitempty"`
-	Segments []Segment `json:"segments"` // in any order; readers sort by Number
+	Unsealed string `json:"unsealed,omitempty"`
+	// Recovered says what reel recover did to a reel that its recorder had not ended; nil: nothing.
+	Recovered *Recovered `json:"recovered,omitempty"`
+	Segments  []Segment  `json:"segments"` // in any order; readers sort by Number
 }
 
 // Segment is one sealed part of a reel.
 type Segment struct {
-	Number       int    `json:"number"`        // from 1; that of the journal it was made of
-	JournalBytes int64  `json:"journal_bytes"` // of that journal
-	Frames       int64  `json:"frames"`        // of that journal
-	Skipped      int64  `json:"skipped_bytes"` // bytes of that journal that were no whole frames
-	Orphans      int64  `json:"orphan_chunks"` // io_more records whose io record was lost
-	Bad          int64  `json:"bad_events"`    // whole frames whose event could not be decoded
-	Filter       string `json:"filter"`        // that its rows went through
-	Files        []File `json:"files"`         // tables that have rows
+	Number       int    `json:"number"`               // from 1; that of the journal it was made of
+	JournalBytes int64  `json:"journal_bytes"`        // of that journal
+	Frames       int64  `json:"frames"`               // of that journal
+	Skipped      int64  `json:"skipped_bytes"`        // bytes of that journal that were no whole frames
+	Torn         int64  `json:"torn_bytes,omitempty"` // of those: at its end, cut by a recovery
+	Orphans      int64  `json:"orphan_chunks"`        // io_more records whose io record was lost
+	Bad          int64  `json:"bad_events"`           // whole frames whose event could not be decoded
+	Filter       string `json:"filter"`               // that its rows went through
+	Files        []File `json:"files"`                // tables that have rows
 }
 
 // File is one table of one segment.

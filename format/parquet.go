@@ -14,6 +14,7 @@ const (
 	keyUUID          = "reel.uuid"
 	keySegment       = "reel.segment"
 	keyTable         = "reel.table"
+	keyFilter        = "reel.filter"
 )
 
 // Sizes of pages before compression. Larger pages of payload find more repetition for zstd, smaller ones cost a reader
@@ -104,6 +105,7 @@ var compression = zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
 type fileID struct {
 	uuid    string
 	segment int
+	filter  string // that its rows went through
 }
 
 func newTableWriter[R any](def *table[R], id fileID, out *hashWriter) *tableWriter[R] {
@@ -124,6 +126,7 @@ func newTableWriter[R any](def *table[R], id fileID, out *hashWriter) *tableWrit
 		parquet.KeyValueMetadata(keyUUID, id.uuid),
 		parquet.KeyValueMetadata(keySegment, strconv.Itoa(id.segment)),
 		parquet.KeyValueMetadata(keyTable, def.id.String()),
+		parquet.KeyValueMetadata(keyFilter, id.filter),
 	)
 	return &tableWriter[R]{def: def, w: w, cols: w.ColumnWriters(), vals: make([]parquet.Value, 0, batchRows), nums: make([]int64, batchRows)}
 }

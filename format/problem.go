@@ -9,6 +9,8 @@ type ProblemKind string
 const (
 	// ProblemUnclean: the recorder did not end the reel, or is still running.
 	ProblemUnclean ProblemKind = "unclean_end"
+	// ProblemRecovered: the recorder did not end the reel, and reel recover did.
+	ProblemRecovered ProblemKind = "recovered"
 	// ProblemTorn: the last frame of a journal is not whole.
 	ProblemTorn ProblemKind = "torn_frame"
 	// ProblemGarbage: bytes of a journal are no frames.

@@ -69,7 +69,7 @@ func (r *Reel) load() (names []string, files []tailFile, err error) {
 	const tries = 10
 	for range tries {
 		if r.manifest, err = loadManifest(r.fsys, r.dir); err != nil {
-			return nil, nil, err
+			return nil, nil, r.withoutManifest(err)
 		}
 		if names, err = r.fsys.ReadDir(r.dir); err != nil {
 			return nil, nil, err
@@ -99,6 +99,19 @@ func (r *Reel) load() (names []string, files []tailFile, err error) {
 		files = nil
 	}
 	return nil, nil, fmt.Errorf("%s changes faster than it can be opened: wait until the recorder is done", r.dir)
+}
+
+// withoutManifest says what to do when a directory has no manifest but other files of a reel.
+func (r *Reel) withoutManifest(err error) error {
+	names, _ := r.fsys.ReadDir(r.dir)
+	if errors.Is(err, ErrNotReel) && !slices.Contains(names, manifestName) && slices.ContainsFunc(names, func(name string) bool {
+		_, journal := journalNumber(name)
+		_, _, segment := segmentNumber(name)
+		return journal || segment
+	}) {
+		return fmt.Errorf("%w, but other files of a reel (reel recover rebuilds it)", err)
+	}
+	return err
 }
 
 func closeTail(files []tailFile) {
@@ -153,6 +166,9 @@ func (r *Reel) lookAtEnd() {
 		}
 		r.add(p)
 	}
+	if rec := r.manifest.Recovered; rec != nil {
+		r.add(Problem{Kind: ProblemRecovered, Offset: -1, Bytes: rec.CutBytes, Loss: rec.CutBytes > rec.TornBytes, Message: rec.sentence()})
+	}
 }
 
 // look tells what is wrong with the reel without reading its segments.
@@ -177,9 +193,9 @@ func (r *Reel) look(names []string) {
 
 func (r *Reel) lookAtSegments() {
 	for _, s := range r.manifest.Segments {
-		if s.Skipped > 0 {
-			r.add(Problem{Kind: ProblemGarbage, File: segmentName(s.Number), Segment: s.Number, Offset: -1, Bytes: s.Skipped, Loss: true,
-				Message: fmt.Sprintf("%d bytes of its journal were damaged when it was sealed", s.Skipped)})
+		if n := s.Skipped - s.Torn; n > 0 {
+			r.add(Problem{Kind: ProblemGarbage, File: segmentName(s.Number), Segment: s.Number, Offset: -1, Bytes: n, Loss: true,
+				Message: fmt.Sprintf("%d bytes of its journal were damaged when it was sealed", n)})
 		}
 		for _, f := range s.Files {
 			size, err := r.fileSize(f.Name)
@@ -216,22 +232,32 @@ func (r *Reel) fileSize(name string) (int64, error) {
 
 var segmentPattern = regexp.MustCompile(`^segment-([0-9]{6,7})(\.tmp)?$`)
 
+// segmentNumber reads the name of a segment; tmp: of one whose seal is at work or was interrupted.
+func segmentNumber(name string) (n int, tmp, ok bool) {
+	m := segmentPattern.FindStringSubmatch(name)
+	if m == nil {
+		return 0, false, false
+	}
+	n, err := strconv.Atoi(m[1])
+	tmp = m[2] != ""
+	return n, tmp, err == nil && n > 0 && n <= maxSegments && (tmp || segmentName(n) == name)
+}
+
 // lookAtStrays tells what an interrupted seal left. Its rows are in a segment or in a journal: never in both.
 func (r *Reel) lookAtStrays(names []string) {
 	for _, name := range names {
 		p := Problem{Kind: ProblemStray, File: name, Offset: -1}
-		switch m := segmentPattern.FindStringSubmatch(name); {
-		case m != nil:
-			n, err := strconv.Atoi(m[1])
+		switch n, tmp, ok := segmentNumber(name); {
+		case ok:
 			tail := slices.ContainsFunc(r.tail, func(ix *journalIndex) bool { return ix.number == n })
 			switch {
-			case err != nil, m[2] == "" && r.sealed(n):
+			case !tmp && r.sealed(n):
 				continue
-			case tail || m[2] != "":
+			case tail || tmp:
 				p.Message = "a seal was interrupted: its rows are read from the journal"
 			default:
 				p.Loss = true
-				p.Message = "the manifest does not name this segment, and its journal is gone: its rows are not read"
+				p.Message = "the manifest does not name this segment, and its journal is gone: its rows are not read until reel recover adds it"
 			}
 			p.Segment = n
 		default:

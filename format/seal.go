@@ -20,7 +20,7 @@ const (
 // after each block with the time that it took.
 func sealJournal(fsys FS, dir, uuid string, ix *journalIndex, filter Filter, rest func(time.Duration)) (Segment, error) {
 	seg := Segment{Number: ix.number, JournalBytes: ix.size, Frames: ix.frames, Skipped: ix.skipped, Orphans: ix.orphans, Filter: filter.Version()}
-	s := &sealer{fsys: fsys, dir: join(dir, segmentName(ix.number)+".tmp"), id: fileID{uuid: uuid, segment: ix.number}, rest: rest, since: time.Now(), buf: make([]byte, 0, blockBytes+blockBytes/4)}
+	s := &sealer{fsys: fsys, dir: join(dir, segmentName(ix.number)+".tmp"), id: fileID{uuid: uuid, segment: ix.number, filter: filter.Version()}, rest: rest, since: time.Now(), buf: make([]byte, 0, blockBytes+blockBytes/4)}
 	err := s.clean(dir)
 	if err == nil {
 		err = s.writeRows(ix, filter)

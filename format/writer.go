@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"sync"
 	"time"
@@ -73,6 +74,7 @@ type Writer struct {
 	err   error    // sticky: why nothing is appended any more
 	stats WriterStats
 
+	lock    io.Closer // of the reel's directory, until Close
 	sealing *sealQueue
 	stop    chan struct{}
 	done    sync.WaitGroup
@@ -101,21 +103,30 @@ func Create(dir string, info CaptureInfo, cfg WriterConfig) (*Writer, error) {
 		}
 		return nil, diskError(dir, err)
 	}
-	if err := m.store(cfg.FS, dir); err != nil {
+	lock, err := lockReel(cfg.FS, dir)
+	if err != nil {
 		return nil, err
 	}
-	w := &Writer{dir: dir, cfg: cfg, next: 1, stop: make(chan struct{})}
-	if err := w.startJournal(m.UUID); err != nil {
-		return nil, err
-	}
-	// The reel's own name has to last too; a parent that cannot be synced (no permission to read it) is not worth failing for.
-	_ = cfg.FS.SyncDir(filepath.Dir(dir))
-	if err := cfg.FS.SyncDir(dir); err != nil {
-		return nil, diskError(dir, err)
+	w := &Writer{dir: dir, cfg: cfg, next: 1, stop: make(chan struct{}), lock: lock}
+	if err := w.begin(m); err != nil {
+		return nil, errors.Join(err, lock.Close())
 	}
 	w.sealing = newSealQueue(dir, cfg, m)
 	w.done.Go(w.flushLoop)
 	return w, nil
+}
+
+// begin writes what a new reel consists of.
+func (w *Writer) begin(m *Manifest) error {
+	if err := m.store(w.cfg.FS, w.dir); err != nil {
+		return err
+	}
+	if err := w.startJournal(m.UUID); err != nil {
+		return err
+	}
+	// The reel's own name has to last too; a parent that cannot be synced (no permission to read it) is not worth failing for.
+	_ = w.cfg.FS.SyncDir(filepath.Dir(w.dir))
+	return diskError(w.dir, w.cfg.FS.SyncDir(w.dir))
 }
 
 // startJournal makes the next journal the current one.
@@ -332,7 +343,11 @@ func (w *Writer) Close() error {
 	close(w.stop)
 	w.done.Wait()
 	w.sealing.add(last, 0)
-	return w.sealing.close(err)
+	err = w.sealing.close(err)
+	if e := w.lock.Close(); err == nil {
+		err = e
+	}
+	return err
 }
 
 var errClosed = errors.New("format: the reel is closed")

@@ -40,7 +40,7 @@ func TestRegistry(t *testing.T) {
 
 func TestNamesOfTheReel(t *testing.T) {
 	for _, k := range []format.ProblemKind{format.ProblemUnclean, format.ProblemTorn, format.ProblemGarbage, format.ProblemMissing,
-		format.ProblemCorrupt, format.ProblemStray, format.ProblemWithheld} {
+		format.ProblemCorrupt, format.ProblemStray, format.ProblemWithheld, format.ProblemRecovered} {
 		if got := ledger.Problem(k).String(); got != string(k) {
 			t.Errorf("problem %s is %s in the ledger", k, got)
 		}

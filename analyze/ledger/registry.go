@@ -30,6 +30,7 @@ const (
 	FileCorrupt
 	StrayFile
 	TailWithheld
+	Recovered
 	UnknownProblem
 
 	// What the recorder says: rings, hooks, cut payloads.
@@ -113,6 +114,7 @@ var registry = [numNames]registered{
 	FileCorrupt:    {string(format.ProblemCorrupt), facts.DataLoss, Capture, "A file of the reel is damaged; `reel verify` says which, copy it again from the node."},
 	StrayFile:      {string(format.ProblemStray), facts.Info, Capture, "A file was left by an interrupted seal; its rows are in the reel elsewhere."},
 	TailWithheld:   {string(format.ProblemWithheld), facts.Notice, Capture, "Payload of the unsealed tail was left out, since no filter was given to mask credentials in it."},
+	Recovered:      {string(format.ProblemRecovered), facts.Notice, Capture, "The recorder did not end the reel (killed, power cut, full disk), and `reel recover` did: what had not been written when it ended, and what was cut, is missing."},
 	UnknownProblem: {"reel_problem", facts.Notice, Capture, "The reel has a problem that this version of reel has no name for; a newer one may."},
 
 	RingLoss:    {"ring_loss", facts.DataLoss, Capture, "Records found no room in a ring, so calls are missing: record again with larger rings (--ring-bytes), a smaller --snaplen, or fewer targets (--port)."},

@@ -43,7 +43,7 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	line("tool", "%s", known(c.Tool))
 	line("command", "%s", plainList(c.Command))
 	line("targets", "%s", plainList(c.Targets))
-	line("recorded", "%s; snaplen %s, ports %s, payload %s, masking %s", known(plainList(c.On)), snaplen(c.Snaplen), ports(c.Ports), known(c.Payload), known(c.Filter))
+	line("recorded", "%s; snaplen %s, ports %s, payload %s, masking %s", known(plainList(c.On)), snaplen(c), ports(c.Ports), known(c.Payload), known(c.Filter))
 	if info.Start == nil {
 		line("when", "unknown: the reel has no clock row")
 	} else {
@@ -109,11 +109,14 @@ func known(s string) string {
 	return plain(s)
 }
 
-func snaplen(n uint32) string {
-	if n == format.FullSnaplen {
+func snaplen(c *format.CaptureInfo) string {
+	switch {
+	case c.Tool == "" && c.Snaplen == 0:
+		return "unknown" // the manifest was rebuilt
+	case c.Snaplen == format.FullSnaplen:
 		return "full"
 	}
-	return quantity.Bytes(uint64(n))
+	return quantity.Bytes(uint64(c.Snaplen))
 }
 
 func ports(list []uint16) string {

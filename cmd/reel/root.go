@@ -56,6 +56,7 @@ Analysis and reports need neither privileges nor the machine that was recorded.`
 		newDumpCommand(),
 		newAssembleCommand(),
 		newVerifyCommand(),
+		newRecoverCommand(),
 		newAnalyzeCommand(),
 		newInfoCommand(),
 		newReportCommand(),

@@ -28,6 +28,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exitcode": exitCodeCommand,
 			"flip":     flipCommand,
+			"truncate": truncateCommand,
 			"replace":  replaceCommand,
 			"killed":   killedCommand,
 			"mode":     modeCommand,
@@ -68,6 +69,16 @@ func flipCommand(ts *testscript.TestScript, neg bool, args []string) {
 		data[i] ^= 0xff
 	}
 	ts.Check(os.WriteFile(path, data, 0o600))
+}
+
+// truncate FILE N cuts the last N bytes off a file.
+func truncateCommand(ts *testscript.TestScript, neg bool, args []string) {
+	path := ts.MkAbs(args[0])
+	info, err := os.Stat(path)
+	ts.Check(err)
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.Truncate(path, info.Size()-int64(n)))
 }
 
 // replace FILE OLD NEW edits a file; OLD must be in it.

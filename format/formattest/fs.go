@@ -30,6 +30,8 @@ const (
 	OpWrite   Op = "write"
 	OpSync    Op = "sync"
 	OpRead    Op = "read"
+	OpLink    Op = "link"
+	OpLock    Op = "lock"
 )
 
 // Fault makes operations fail.
@@ -51,6 +53,7 @@ type FS struct {
 	space  int64 // bytes that may still be written; negative: no bound
 	bound  bool
 	watch  func(op string, crashed, killed *FS)
+	locked map[string]bool
 }
 
 var _ format.FS = (*FS)(nil)
@@ -65,6 +68,7 @@ type inode struct {
 	dir    bool
 	data   []byte
 	synced int
+	links  int // names beyond the first
 }
 
 // New returns a file system that holds the directories "." and those given.
@@ -202,7 +206,11 @@ func (f *FS) Files() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	var names []string
-	for d, entries := range f.dirs {
+	for d := range f.dirs {
+		entries := f.lookup(d)
+		if entries == nil {
+			continue // renamed or removed
+		}
 		for n, i := range entries.now {
 			if !i.dir {
 				names = append(names, filepath.Join(d, n))
@@ -379,6 +387,62 @@ func (f *FS) Rename(oldname, newname string) error {
 	return nil
 }
 
+// Link implements format.FS.
+func (f *FS) Link(oldname, newname string) error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.do(OpLink, newname); err != nil {
+		return err
+	}
+	i, err := f.file(oldname)
+	if err != nil {
+		return err
+	}
+	to, base, err := f.parent(newname)
+	if err != nil {
+		return err
+	}
+	if to.now[base] != nil {
+		return &fs.PathError{Op: "link", Path: newname, Err: fs.ErrExist}
+	}
+	i.links++
+	to.now[base] = i
+	f.changed(OpLink, newname)
+	return nil
+}
+
+// Lock implements format.FS. A crash or a kill frees it.
+func (f *FS) Lock(dir string) (io.Closer, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if err := f.do(OpLock, dir); err != nil {
+		return nil, err
+	}
+	if f.lookup(dir) == nil {
+		return nil, &fs.PathError{Op: "lock", Path: dir, Err: fs.ErrNotExist}
+	}
+	if f.locked[dir] {
+		return nil, &format.LockedError{Dir: dir}
+	}
+	if f.locked == nil {
+		f.locked = map[string]bool{}
+	}
+	f.locked[dir] = true
+	return &lock{f, dir}, nil
+}
+
+type lock struct {
+	fs  *FS
+	dir string
+}
+
+func (l *lock) Close() error {
+	l.fs.mu.Lock()
+	defer l.fs.mu.Unlock()
+	delete(l.fs.locked, l.dir)
+	return nil
+}
+
 // Remove implements format.FS.
 func (f *FS) Remove(name string) error {
 	f.mu.Lock()
@@ -397,7 +461,11 @@ func (f *FS) Remove(name string) error {
 	if i.dir && len(f.dirs[name].now) > 0 {
 		return &fs.PathError{Op: "remove", Path: name, Err: syscall.ENOTEMPTY}
 	}
-	f.space += int64(len(i.data))
+	if i.links > 0 {
+		i.links--
+	} else {
+		f.space += int64(len(i.data))
+	}
 	delete(d.now, base)
 	f.changed(OpRemove, name)
 	return nil
