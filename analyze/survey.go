@@ -3,6 +3,7 @@ package analyze
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"github.com/ebpf-reel/reel/analyze/clock"
@@ -18,7 +19,7 @@ type ground struct {
 	processes *process.Table
 	ledger    *ledger.Tally
 	overhead  facts.Overhead
-	rows      [format.TableNote + 1]uint64
+	rows      [math.MaxUint8 + 1]uint64 // by format.TableID
 
 	any         bool
 	first, last format.KTime // of all rows
@@ -149,9 +150,7 @@ func (g *ground) losses(m rings) {
 
 // saw counts a row.
 func (g *ground) saw(row format.Row) {
-	if t := row.Table(); int(t) < len(g.rows) {
-		g.rows[t]++
-	}
+	g.rows[row.Table()]++
 	at := row.At()
 	if !g.any {
 		g.first, g.last, g.any = at, at, true
@@ -180,7 +179,7 @@ func (g *ground) summary(src Source, o *output) facts.Summary {
 		Connections: o.connections, Exchanges: o.exchanges, Complete: o.complete, Statuses: o.statuses, Bytes: o.bytes,
 		Rows: make(map[string]uint64), LostEvents: g.overhead.Lost, Overhead: g.overhead,
 	}
-	for t := format.TableSocket; t <= format.TableNote; t++ {
+	for t := range format.TableIDs() {
 		if t != format.TablePayload {
 			s.Rows[t.String()] = g.rows[t]
 		}

@@ -22,6 +22,7 @@ type journalRows struct {
 	ring    Ring
 	hook    Hook
 	note    Note
+	trigger Trigger
 }
 
 func newJournalRows(ix *journalIndex, filter Filter) *journalRows {
@@ -93,6 +94,9 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 	case TableNote:
 		_, err = decodeColumns(body, &noteTable, &r.note)
 		row = &r.note
+	case TableTrigger:
+		_, err = decodeColumns(body, &triggerTable, &r.trigger)
+		row = &r.trigger
 	}
 	return row, buf, err
 }

@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"iter"
 	"math/bits"
 	"slices"
 	"strconv"
@@ -22,6 +23,8 @@ var cutNames = []string{"none", "budget", "no_copy", "fault", "limit", "shed", "
 var sockOpNames = []string{"", "connect", "accept", "close", "shutdown", "state", "seen", "snapshot", "listen"}
 
 var roleNames = []string{"unknown", "client", "server"}
+
+var triggerOpNames = []string{"", "armed", "fired", "acted", "failed", "silenced"}
 
 var procOpNames = []string{"", "fork", "exec", "exit", "snapshot"}
 
@@ -110,6 +113,15 @@ func ParseProcOp(s string) (ProcOp, error) {
 	return ProcOp(n), err
 }
 
+// String returns "armed", "fired", ...
+func (o TriggerOp) String() string { return nameOf(triggerOpNames, "TRIGGER", uint8(o)) }
+
+// ParseTriggerOp is the inverse of TriggerOp.String.
+func ParseTriggerOp(s string) (TriggerOp, error) {
+	n, err := parseName(triggerOpNames, "TRIGGER", s)
+	return TriggerOp(n), err
+}
+
 // ParseTCPState is the inverse of TCPState.String.
 func ParseTCPState(s string) (TCPState, error) {
 	n, err := parseName(tcpStates, "TCP", s)
@@ -181,10 +193,21 @@ func ParseIOFlags(s string) (IOFlags, error) {
 }
 
 var tableNames = []string{TableSocket: "socket", TableIO: "io", TablePayload: "payload", TableProcess: "process",
-	TableClock: "clock", TableHeartbeat: "heartbeat", TableRing: "ring", TableHook: "hook", TableNote: "note"}
+	TableClock: "clock", TableHeartbeat: "heartbeat", TableRing: "ring", TableHook: "hook", TableNote: "note", TableTrigger: "trigger"}
 
 // String returns the table's name, which is also that of its file without ".parquet".
 func (t TableID) String() string { return nameOf(tableNames, "TABLE", uint8(t)) }
+
+// TableIDs yields all tables in the order of their numbers, which have gaps.
+func TableIDs() iter.Seq[TableID] {
+	return func(yield func(TableID) bool) {
+		for t, name := range tableNames {
+			if name != "" && !yield(TableID(t)) {
+				return
+			}
+		}
+	}
+}
 
 // ParseTableID is the inverse of TableID.String.
 func ParseTableID(s string) (TableID, error) {

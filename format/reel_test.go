@@ -39,6 +39,9 @@ func sampleRows() []Row {
 		&Ring{Time: 8, CPU: 1, Captured: 10, Lost: 1, LostBytes: 1 << 40},
 		&Heartbeat{Time: 9, RecorderCPU: time.Second, RSS: 1 << 20, JournalBytes: 2, SealedBytes: 3, UnsealedBytes: 4, Events: 5, LostEvents: 6, ProgramTime: -1, ShedLevel: 2, Targets: 3},
 		&Note{Time: 10, Name: "target_exited", Count: 2, Detail: "pid 100"},
+		&Trigger{Time: 10, Op: TriggerFired, Firing: 3, Name: "busy", Rule: "busy: cpu > 80% => mark", Metric: "cpu", Unit: "%", Value: 93_500, Limit: 80_000, Held: 3, Periods: 10,
+			Others: 2, PID: 100, Start: 77, Comm: "nginx", Socket: 1 << 63, Inode: 9, Local: local, Remote: remote, Detail: "of 4 processes"},
+		&Trigger{Time: 10, Op: TriggerFailed, Firing: 3, Name: "busy", Action: "snap", Detail: "no room", Count: 1},
 		&Process{Time: 11, Op: ProcExit, PID: 100, TID: 100, ExitStatus: 9, Comm: "nginx"},
 	}
 }
@@ -77,6 +80,8 @@ func cloneRow(row Row) Row {
 	case *Hook:
 		return ptr(*r)
 	case *Note:
+		return ptr(*r)
+	case *Trigger:
 		return ptr(*r)
 	}
 	panic(fmt.Sprintf("row of type %T", row))

@@ -183,7 +183,7 @@ func (m *merger) enter() {
 	m.start(p)
 	m.errs = append(m.errs, p.errs...)
 	for i, s := range p.streams {
-		if len(m.open) >= maxOverlap*int(TableNote) {
+		if len(m.open) >= maxOverlap*len(tableNames) {
 			m.errs = append(m.errs, &CorruptError{File: manifestName, Segment: p.number, Offset: -1,
 				Err: fmt.Errorf("more than %d segments overlap in time", maxOverlap)})
 			for _, s := range p.streams[i:] {
@@ -263,6 +263,8 @@ func (r *Reel) openStream(seg *Segment, t TableID, f File, opts RowsOptions) (st
 		return openFileStream(r, n, f, &hookTable, func(v *Hook) Row { return v })
 	case TableNote:
 		return openFileStream(r, n, f, &noteTable, func(v *Note) Row { return v })
+	case TableTrigger:
+		return openFileStream(r, n, f, &triggerTable, func(v *Trigger) Row { return v })
 	}
 	return nil, fmt.Errorf("table %s is unknown", t)
 }

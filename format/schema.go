@@ -248,6 +248,37 @@ var hookTable = table[Hook]{
 	},
 }
 
+var triggerTable = table[Trigger]{
+	id:   TableTrigger,
+	time: func(r *Trigger) KTime { return r.Time },
+	cols: []column[Trigger]{
+		number("time_ns", "of the step", delta, func(r *Trigger) *KTime { return &r.Time }),
+		enum("op", "what happened", func(r *Trigger) *TriggerOp { return &r.Op }, TriggerOp.String, ParseTriggerOp),
+		number("firing", "its number in this capture; 0: the row is about none", dict, func(r *Trigger) *uint32 { return &r.Firing }),
+		text("name", "of the rule", func(r *Trigger) *string { return &r.Name }),
+		text("rule", "as it was understood", func(r *Trigger) *string { return &r.Rule }),
+		text("metric", "what the rule looks at", func(r *Trigger) *string { return &r.Metric }),
+		text("unit", "of value and limit: %, /s, ms, B; empty: a number", func(r *Trigger) *string { return &r.Unit }),
+		number("value_milli", "that the metric had, in thousandths of the unit", dict, func(r *Trigger) *int64 { return &r.Value }),
+		number("limit_milli", "that it was compared with, in thousandths of the unit", dict, func(r *Trigger) *int64 { return &r.Limit }),
+		number("held", "periods of a second in which the condition held", dict, func(r *Trigger) *uint16 { return &r.Held }),
+		number("periods", "of the last how many", dict, func(r *Trigger) *uint16 { return &r.Periods }),
+		number("others", "further processes of which the condition held", dict, func(r *Trigger) *uint32 { return &r.Others }),
+		number("pid", "process that it is about; 0: all that is recorded", dict, func(r *Trigger) *PID { return &r.PID }),
+		number("start_boot_ns", "start of that process", dict, func(r *Trigger) *uint64 { return &r.Start }),
+		text("comm", "name of that process", func(r *Trigger) *string { return &r.Comm }),
+		number("socket", "connection that it is about; 0: none", dict, func(r *Trigger) *SocketID { return &r.Socket }),
+		number("inode", "of the socket's file", dict, func(r *Trigger) *Inode { return &r.Inode }),
+		addr("local_addr", "this end", func(r *Trigger) *netip.Addr { return &r.Local.Addr }),
+		number("local_port", "this end", dict, func(r *Trigger) *uint16 { return &r.Local.Port }),
+		addr("remote_addr", "the other end", func(r *Trigger) *netip.Addr { return &r.Remote.Addr }),
+		number("remote_port", "the other end", dict, func(r *Trigger) *uint16 { return &r.Remote.Port }),
+		text("action", "that was done or failed", func(r *Trigger) *string { return &r.Action }),
+		text("detail", "what else is known", func(r *Trigger) *string { return &r.Detail }),
+		number("count", "of silenced: how often", dict, func(r *Trigger) *uint64 { return &r.Count }),
+	},
+}
+
 var noteTable = table[Note]{
 	id:   TableNote,
 	time: func(r *Note) KTime { return r.Time },

@@ -60,6 +60,7 @@ type sealer struct {
 	rings     *sealBatch[Ring]
 	hooks     *sealBatch[Hook]
 	notes     *sealBatch[Note]
+	triggers  *sealBatch[Trigger]
 }
 
 // sealTable is one table's part of a segment.
@@ -135,6 +136,8 @@ func (s *sealer) add(row Row) (full bool, err error) {
 		return addRow(s, &s.hooks, &hookTable, *r)
 	case *Note:
 		return addRow(s, &s.notes, &noteTable, *r)
+	case *Trigger:
+		return addRow(s, &s.triggers, &triggerTable, *r)
 	}
 	return false, fmt.Errorf("a row of type %T cannot be sealed", row)
 }

@@ -16,10 +16,11 @@ const (
 	TableRing      TableID = 7
 	TableHook      TableID = 8
 	TableNote      TableID = 9
+	TableTrigger   TableID = 19
 	// 10 tls, 11 tls_key, 12 tcp, 13 oncpu, 14 offcpu, 15 stack, 16 symbol, 17 module, 18 mapping are reserved (DESIGN §3).
 )
 
-// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook or *Note. (Payload bytes travel in
+// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note or *Trigger. (Payload bytes travel in
 // their IO row.)
 type Row interface {
 	Table() TableID
@@ -156,6 +157,33 @@ type Note struct {
 	Detail string
 }
 
+// Trigger is a step in the life of a trigger rule: it was in force, it fired, an action of that firing was done.
+type Trigger struct {
+	Time    KTime
+	Op      TriggerOp
+	Firing  uint32 // number of the firing in this capture, from 1; 0 when the row is about none
+	Name    string // of the rule
+	Rule    string // as it was understood (docs/triggers.md)
+	Metric  string // "cpu", "http_p99", ...
+	Unit    string // of Value and Limit: "%", "/s", "ms", "B"; "" a plain number
+	Value   int64  // that the metric had, in thousandths of the unit
+	Limit   int64  // that it was compared with, in thousandths of the unit
+	Held    uint16 // periods, of a second each, in which the condition held
+	Periods uint16 // of the last how many
+	Others  uint32 // further subjects of which the condition held
+	// The subject: a process, a connection. Zero: all that is recorded.
+	PID    PID
+	Start  uint64 // of the process, as Process.Start
+	Comm   string
+	Socket SocketID
+	Inode  Inode
+	Local  Endpoint
+	Remote Endpoint
+	Action string // of TriggerActed and TriggerFailed, as the rule has it
+	Detail string // what else is known: the samples, where a snap is, why an action failed
+	Count  uint64 // of TriggerSilenced: how often
+}
+
 // Table returns TableSocket.
 func (*Socket) Table() TableID { return TableSocket }
 
@@ -203,3 +231,9 @@ func (r *Hook) At() KTime { return r.Time }
 
 // At returns the time of the row.
 func (r *Note) At() KTime { return r.Time }
+
+// Table returns TableTrigger.
+func (*Trigger) Table() TableID { return TableTrigger }
+
+// At returns the time of the row.
+func (r *Trigger) At() KTime { return r.Time }

@@ -158,6 +158,18 @@ func (e Endpoint) String() string {
 // IsValid reports whether the endpoint is known.
 func (e Endpoint) IsValid() bool { return e.Addr.IsValid() }
 
+// TriggerOp is what a row says of a trigger rule.
+type TriggerOp uint8
+
+// The operations.
+const (
+	TriggerArmed    TriggerOp = 1 // the rule is in force from here on
+	TriggerFired    TriggerOp = 2 // its condition came to hold
+	TriggerActed    TriggerOp = 3 // an action of a firing was done
+	TriggerFailed   TriggerOp = 4 // an action of a firing was not done
+	TriggerSilenced TriggerOp = 5 // at the end: it did not fire, being silent after a firing
+)
+
 // TCPState is a state of a TCP socket (include/net/tcp_states.h).
 type TCPState uint8
 

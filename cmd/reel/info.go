@@ -117,7 +117,7 @@ type problemInfo struct {
 }
 
 // smallTables are those that info reads whole; of the others a clean reel's manifest tells the size.
-var smallTables = []format.TableID{format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote}
+var smallTables = []format.TableID{format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger}
 
 func collectInfo(path string, reel *format.Reel) (*reelInfo, error) {
 	m := reel.Manifest()
@@ -218,7 +218,7 @@ func (c *infoCollector) finish(m *format.Manifest) {
 }
 
 func (c *infoCollector) tables(m *format.Manifest) {
-	for id := format.TableSocket; id <= format.TableNote; id++ {
+	for id := range format.TableIDs() {
 		t := tableInfo{Name: id.String(), Rows: max(m.Rows(id), c.rows[id])}
 		for _, s := range m.Segments {
 			for _, f := range s.Files {

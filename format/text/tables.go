@@ -58,6 +58,8 @@ var tables = []table{
 		func(r *format.Hook) *format.KTime { return &r.Time }, hookColumns),
 	newTable(format.TableNote, "note", "what the recorder says about the recording",
 		func(r *format.Note) *format.KTime { return &r.Time }, noteColumns),
+	newTable(format.TableTrigger, "trigger", "a step in the life of a trigger rule",
+		func(r *format.Trigger) *format.KTime { return &r.Time }, triggerColumns),
 }
 
 // reserved are names that a connection cannot have: they are statements, or tables that DESIGN §3 plans.
@@ -89,6 +91,31 @@ var noteColumns = []column{
 	quoted("name", func(r *format.Note) *string { return &r.Name }),
 	number("count", func(r *format.Note) *uint64 { return &r.Count }),
 	quoted("detail", func(r *format.Note) *string { return &r.Detail }),
+}
+
+var triggerColumns = []column{
+	required(word(named("op", "a step: armed, fired, acted, failed or silenced", format.ParseTriggerOp,
+		func(r *format.Trigger) *format.TriggerOp { return &r.Op }), format.ParseTriggerOp)),
+	number("firing", func(r *format.Trigger) *uint32 { return &r.Firing }),
+	quoted("name", func(r *format.Trigger) *string { return &r.Name }),
+	quoted("rule", func(r *format.Trigger) *string { return &r.Rule }),
+	quoted("metric", func(r *format.Trigger) *string { return &r.Metric }),
+	quoted("unit", func(r *format.Trigger) *string { return &r.Unit }),
+	integer("value_milli", func(r *format.Trigger) *int64 { return &r.Value }),
+	integer("limit_milli", func(r *format.Trigger) *int64 { return &r.Limit }),
+	number("held", func(r *format.Trigger) *uint16 { return &r.Held }),
+	number("periods", func(r *format.Trigger) *uint16 { return &r.Periods }),
+	number("others", func(r *format.Trigger) *uint32 { return &r.Others }),
+	number("pid", func(r *format.Trigger) *format.PID { return &r.PID }),
+	unsignedSeconds("start", func(r *format.Trigger) *uint64 { return &r.Start }),
+	quoted("comm", func(r *format.Trigger) *string { return &r.Comm }),
+	hexNumber("sock", func(r *format.Trigger) *format.SocketID { return &r.Socket }),
+	number("inode", func(r *format.Trigger) *format.Inode { return &r.Inode }),
+	endpoint("local", func(r *format.Trigger) *format.Endpoint { return &r.Local }),
+	endpoint("remote", func(r *format.Trigger) *format.Endpoint { return &r.Remote }),
+	quoted("action", func(r *format.Trigger) *string { return &r.Action }),
+	quoted("detail", func(r *format.Trigger) *string { return &r.Detail }),
+	number("count", func(r *format.Trigger) *uint64 { return &r.Count }),
 }
 
 var heartbeatColumns = []column{
