@@ -29,10 +29,17 @@ var hooks = hookTable{
 	{"sched_process_fork", "tp_btf/sched_process_fork", "children that a target starts", false},
 	{"sched_process_exec", "tp_btf/sched_process_exec", "the arguments of programs that a target starts", false},
 	{"sched_process_exit", "tp_btf/sched_process_exit", "the end of a target", false},
+	{"tcp_destroy_sock", "tp_btf/tcp_destroy_sock", "resets that a close sends", false},
 	{"inet_sock_set_state", "tp_btf/inet_sock_set_state", "establishment and end of connections", false},
 	{"sched_switch", "tp_btf/sched_switch", "duration and socket of calls that block", false},
 	{"sys_exit", "tp_btf/sys_exit", "socket calls and their bytes", true},
 	{"sys_enter", "tp_btf/sys_enter", "duration of socket calls, and close", false},
+	{"tcp_retransmit_skb", "tp_btf/tcp_retransmit_skb", "segments that TCP sends again, and why", false},
+	{"tcp_retransmit_synack", "tp_btf/tcp_retransmit_synack", "SYN-ACKs that are sent again", false},
+	{"kfree_skb", "tp_btf/kfree_skb", "segments that are dropped, and the kernel's reason", false},
+	{"tcp_send_reset", "tp_btf/tcp_send_reset", "resets that are sent, and the kernel's reason", false},
+	{"tcp_receive_reset", "tp_btf/tcp_receive_reset", "resets that are received", false},
+	{"tcp_probe", "tp_btf/tcp_probe", "windows of zero bytes: one end waits for the other to read", false},
 	{"listening_sockets", "iter/task_file (listening)", "sockets that were listening already", false},
 	{"open_sockets", "iter/task_file", "connections that were open already", false},
 }
@@ -68,5 +75,8 @@ func (o *Objects) attach(h hook) error {
 		return explain("attach to "+h.section, err)
 	}
 	o.links = append(o.links, l)
+	if h.program == "tcp_destroy_sock" {
+		return o.live.keepUntilFreed()
+	}
 	return nil
 }

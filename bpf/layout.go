@@ -21,6 +21,4 @@ type cpuState struct {
 	ShedBytes     uint64
 }
 
-const sockEventSize = 160 // struct sock_event
-
 func bytesPointer(b []byte) unsafe.Pointer { return unsafe.Pointer(&b[0]) }

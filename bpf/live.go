@@ -21,8 +21,8 @@ const (
 	ShedIO     ShedLevel = 4 // read- and write-like calls make no rows: Counters.ShedCalls and ShedBytes count them
 )
 
-// live are the variables that SetSnaplen and SetShed change: pages of the programs' data, mapped here.
-type live struct{ snaplen, shed *ebpf.Variable }
+// live are the variables that change while programs run, by SetSnaplen, SetShed and as hooks come into place: pages of the programs' data, mapped here.
+type live struct{ snaplen, shed, keep *ebpf.Variable }
 
 func (l *live) find(coll *ebpf.Collection) {
 	if v := coll.Variables["snaplen"]; v != nil {
@@ -31,6 +31,17 @@ func (l *live) find(coll *ebpf.Collection) {
 	if v := coll.Variables["shed"]; v != nil {
 		l.shed = v
 	}
+	if v := coll.Variables["kept_until_freed"]; v != nil {
+		l.keep = v
+	}
+}
+
+// keepUntilFreed tells the programs that the end of sockets is seen (include/state.h).
+func (l *live) keepUntilFreed() error {
+	if err := l.keep.Set(uint8(1)); err != nil {
+		return fmt.Errorf("keep sockets until they are freed: %w", err)
+	}
+	return nil
 }
 
 // SetSnaplen changes Options.Snaplen. It holds for calls that end from now on, also of messages that have begun.

@@ -5,6 +5,7 @@ package bpf
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"strconv"
 	"strings"
@@ -41,6 +42,7 @@ var parts = []part{
 	{"syscalls", loadSyscalls},
 	{"state", loadState},
 	{"process", loadProcess},
+	{"tcp", loadTcp},
 	{"snapshot", loadSnapshot},
 }
 
@@ -87,6 +89,11 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 	if err := configure(spec, opts, ringBytes); err != nil {
 		return err
 	}
+	refused, err := fitTCP(spec)
+	if err != nil {
+		return err
+	}
+	maps.Copy(o.refused, refused)
 	shared := map[string]*ebpf.Map{}
 	for name := range spec.Maps {
 		if m := o.maps[name]; m != nil {

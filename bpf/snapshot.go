@@ -3,6 +3,8 @@
 package bpf
 
 import (
+	"bufio"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -36,13 +38,23 @@ func (o *Objects) iterate(program string, fn func(ev []byte)) error {
 		return err
 	}
 	defer r.Close()
-	event := make([]byte, sockEventSize)
+	sockets := bufio.NewReaderSize(r, 64<<10)
 	for {
-		if _, err := io.ReadFull(r, event); errors.Is(err, io.EOF) {
+		head, err := sockets.Peek(headerSize)
+		if len(head) == 0 && errors.Is(err, io.EOF) {
 			return nil
-		} else if err != nil {
+		}
+		if err != nil {
+			return fmt.Errorf("read a socket: %w", err)
+		}
+		size := int(binary.LittleEndian.Uint32(head[sizeOffset:]))
+		event, err := sockets.Peek(size)
+		if err != nil {
 			return fmt.Errorf("read a socket: %w", err)
 		}
 		fn(event)
+		if _, err := sockets.Discard(size); err != nil {
+			return fmt.Errorf("read a socket: %w", err)
+		}
 	}
 }

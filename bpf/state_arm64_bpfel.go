@@ -23,7 +23,9 @@ const (
 	stateMapSockets           = "sockets"
 	stateMapTargets           = "targets"
 	stateProgInetSockSetState = "inet_sock_set_state"
+	stateProgTcpDestroySock   = "tcp_destroy_sock"
 	stateVarFilterPorts       = "filter_ports"
+	stateVarKeptUntilFreed    = "kept_until_freed"
 	stateVarPortBits          = "port_bits"
 	stateVarSalt              = "salt"
 	stateVarWakeBytes         = "wake_bytes"
@@ -72,6 +74,7 @@ type stateSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type stateProgramSpecs struct {
 	InetSockSetState *ebpf.ProgramSpec `ebpf:"inet_sock_set_state"`
+	TcpDestroySock   *ebpf.ProgramSpec `ebpf:"tcp_destroy_sock"`
 }
 
 // stateMapSpecs contains maps before they are loaded into the kernel.
@@ -90,10 +93,11 @@ type stateMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type stateVariableSpecs struct {
-	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
-	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
-	Salt        *ebpf.VariableSpec `ebpf:"salt"`
-	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	FilterPorts    *ebpf.VariableSpec `ebpf:"filter_ports"`
+	KeptUntilFreed *ebpf.VariableSpec `ebpf:"kept_until_freed"`
+	PortBits       *ebpf.VariableSpec `ebpf:"port_bits"`
+	Salt           *ebpf.VariableSpec `ebpf:"salt"`
+	WakeBytes      *ebpf.VariableSpec `ebpf:"wake_bytes"`
 }
 
 // stateObjects contains all objects after they have been loaded into the kernel.
@@ -139,10 +143,11 @@ func (m *stateMaps) Close() error {
 //
 // It can be passed to loadStateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type stateVariables struct {
-	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
-	PortBits    *ebpf.Variable `ebpf:"port_bits"`
-	Salt        *ebpf.Variable `ebpf:"salt"`
-	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`
+	FilterPorts    *ebpf.Variable `ebpf:"filter_ports"`
+	KeptUntilFreed *ebpf.Variable `ebpf:"kept_until_freed"`
+	PortBits       *ebpf.Variable `ebpf:"port_bits"`
+	Salt           *ebpf.Variable `ebpf:"salt"`
+	WakeBytes      *ebpf.Variable `ebpf:"wake_bytes"`
 }
 
 // statePrograms contains all programs after they have been loaded into the kernel.
@@ -150,11 +155,13 @@ type stateVariables struct {
 // It can be passed to loadStateObjects or ebpf.CollectionSpec.LoadAndAssign.
 type statePrograms struct {
 	InetSockSetState *ebpf.Program `ebpf:"inet_sock_set_state"`
+	TcpDestroySock   *ebpf.Program `ebpf:"tcp_destroy_sock"`
 }
 
 func (p *statePrograms) Close() error {
 	return _StateClose(
 		p.InetSockSetState,
+		p.TcpDestroySock,
 	)
 }
 

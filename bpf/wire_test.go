@@ -33,7 +33,7 @@ func objectBTF(t *testing.T, object string) *btf.Spec {
 func TestMirrorsHaveTheLayoutOfTheObjects(t *testing.T) {
 	mirrors := map[string]any{
 		"event_header": wire.EventHeader{}, "io_event": wire.IOEvent{}, "io_more_event": wire.IOMoreEvent{},
-		"sock_event": wire.SockEvent{}, "proc_event": wire.ProcEvent{},
+		"sock_event": wire.SockEvent{}, "proc_event": wire.ProcEvent{}, "tcp_event": wire.TCPEvent{},
 	}
 	for _, object := range objects {
 		spec := objectBTF(t, object)
@@ -94,7 +94,7 @@ func TestEnumsHaveTheValuesOfTheObjects(t *testing.T) {
 	for _, object := range objects {
 		spec := objectBTF(t, object)
 		n := 0
-		for _, name := range []string{"event_kind", "io_call", "io_direction", "cut_reason", "io_flag", "sock_op", "sock_role", "proc_op"} {
+		for _, name := range []string{"event_kind", "io_call", "io_direction", "cut_reason", "io_flag", "sock_op", "sock_role", "proc_op", "tcp_op", "tcp_cause"} {
 			var e *btf.Enum
 			if err := spec.TypeByName(name, &e); err != nil {
 				t.Fatalf("%s: %v", object, err)
@@ -115,8 +115,8 @@ func TestEnumsHaveTheValuesOfTheObjects(t *testing.T) {
 // TestObjectsNameNoMachine holds that what is committed does not depend on where it was compiled.
 func TestObjectsNameNoMachine(t *testing.T) {
 	files, err := filepath.Glob("*_bpfel.o")
-	if err != nil || len(files) != 8 {
-		t.Fatalf("%d objects, want 8 (%v)", len(files), err)
+	if err != nil || len(files) != 10 {
+		t.Fatalf("%d objects, want 10 (%v)", len(files), err)
 	}
 	for _, file := range files {
 		b, err := os.ReadFile(file)

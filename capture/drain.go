@@ -33,9 +33,9 @@ type drainer struct {
 	unsaved bool // something was taken since
 
 	// Read by other goroutines. One add for each drain, not for each event.
-	events [format.EventProc + 1]atomic.Uint64 // by kind; 0: any other
-	exits  atomic.Uint64                       // processes that ended
-	counts [format.EventProc + 1]uint64        // of the drain that runs
+	events [format.EventTCP + 1]atomic.Uint64 // by kind; 0: any other
+	exits  atomic.Uint64                      // processes that ended
+	counts [format.EventTCP + 1]uint64        // of the drain that runs
 
 	exited chan struct{} // holds one token when a process has ended since it was read
 }
@@ -89,7 +89,7 @@ func (d *drainer) takeEvent(ev []byte) error {
 	if len(ev) >= kindOffset+2 {
 		kind = format.EventKind(binary.LittleEndian.Uint16(ev[kindOffset:]))
 	}
-	if kind > format.EventProc {
+	if kind > format.EventTCP {
 		kind = 0
 	}
 	d.counts[kind]++

@@ -11,7 +11,7 @@ import (
 	"github.com/ebpf-reel/reel/format/wire"
 )
 
-// Decoded is one kernel record as a row. What Kind says is valid: IO with More, Chunk, Socket or Process.
+// Decoded is one kernel record as a row. What Kind says is valid: IO with More, Chunk, Socket, Process or TCP.
 type Decoded struct {
 	Kind    EventKind
 	IO      IO
@@ -19,6 +19,7 @@ type Decoded struct {
 	Chunk   Chunk
 	Socket  Socket
 	Process Process
+	TCP     TCP
 
 	event wire.Event
 }
@@ -32,6 +33,7 @@ const (
 	EventIOMore EventKind = wire.EventIOMore
 	EventSock   EventKind = wire.EventSock
 	EventProc   EventKind = wire.EventProc
+	EventTCP    EventKind = wire.EventTCP
 )
 
 // Chunk is payload of an IO past what its own record held.
@@ -89,6 +91,8 @@ func DecodeEvent(ev []byte, d *Decoded) error {
 		d.socket(&d.event.Sock)
 	case EventProc:
 		d.process(&d.event.Proc)
+	case EventTCP:
+		d.tcp(&d.event.TCP)
 	}
 	return nil
 }
@@ -151,6 +155,15 @@ func (d *Decoded) socket(e *wire.SockEvent) {
 		Lost:     e.LostOut,
 		SegsIn:   e.SegsIn,
 		SegsOut:  e.SegsOut,
+
+		BytesAcked:    e.BytesAcked,
+		BytesReceived: e.BytesReceived,
+		SndWnd:        e.SndWnd,
+		RcvWnd:        e.RcvWnd,
+		Cwnd:          e.SndCwnd,
+		MSS:           e.Mss,
+		Interface:     e.Ifindex,
+		Error:         e.Error,
 	}
 }
 

@@ -189,6 +189,7 @@ func FuzzParquet(f *testing.F) {
 		fuzzTable(t, data, &processTable)
 		fuzzTable(t, data, &heartbeatTable)
 		fuzzTable(t, data, &hookTable)
+		fuzzTable(t, data, &tcpTable)
 		fuzzTable(t, data, &payloadTable)
 		fuzzIO(t, data, payload)
 		fuzzIO(t, files[TableIO], data)

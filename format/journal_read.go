@@ -190,6 +190,8 @@ func (ix *journalIndex) add(off int64, frame []byte, pending map[uint16]*pending
 	case EventProc:
 		e.table = TableProcess
 		e.cpu = 0
+	case EventTCP:
+		e.table = TableTCP
 	default:
 		ix.bad++
 		return

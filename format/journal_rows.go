@@ -23,6 +23,7 @@ type journalRows struct {
 	hook    Hook
 	note    Note
 	trigger Trigger
+	tcp     TCP
 }
 
 func newJournalRows(ix *journalIndex, filter Filter) *journalRows {
@@ -64,6 +65,8 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 			return &r.event.Socket, buf, nil
 		case EventProc:
 			return &r.event.Process, buf, nil
+		case EventTCP:
+			return &r.event.TCP, buf, nil
 		}
 		return nil, buf, fmt.Errorf("a record of kind %d is no row", r.event.Kind)
 	}
@@ -97,6 +100,9 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 	case TableTrigger:
 		_, err = decodeColumns(body, &triggerTable, &r.trigger)
 		row = &r.trigger
+	case TableTCP:
+		_, err = decodeColumns(body, &tcpTable, &r.tcp)
+		row = &r.tcp
 	}
 	return row, buf, err
 }

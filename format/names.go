@@ -157,14 +157,16 @@ func (f IOFlags) String() string {
 	return joinFlags(f)
 }
 
-func joinFlags(f IOFlags) string {
+func joinFlags(f IOFlags) string { return joinNames(ioFlagNames, uint16(f)) }
+
+func joinNames(names []string, flags uint16) string {
 	var s strings.Builder
-	for rest := uint16(f); rest != 0; rest &= rest - 1 {
+	for rest := flags; rest != 0; rest &= rest - 1 {
 		if s.Len() > 0 {
 			s.WriteByte('|')
 		}
-		if bit := bits.TrailingZeros16(rest); bit < len(ioFlagNames) {
-			s.WriteString(ioFlagNames[bit])
+		if bit := bits.TrailingZeros16(rest); bit < len(names) {
+			s.WriteString(names[bit])
 		} else {
 			fmt.Fprintf(&s, "0x%x", 1<<bit)
 		}
@@ -174,26 +176,32 @@ func joinFlags(f IOFlags) string {
 
 // ParseIOFlags is the inverse of IOFlags.String. Names may come in any order.
 func ParseIOFlags(s string) (IOFlags, error) {
-	var f IOFlags
+	f, err := parseNames(ioFlagNames, "io flag", s)
+	return IOFlags(f), err
+}
+
+// parseNames is the inverse of joinNames.
+func parseNames(names []string, what, s string) (flags uint16, err error) {
 	if s == "" {
 		return 0, nil
 	}
 	for name := range strings.SplitSeq(s, "|") {
-		if bit := slices.Index(ioFlagNames, name); bit >= 0 {
-			f |= 1 << bit
+		if bit := slices.Index(names, name); bit >= 0 {
+			flags |= 1 << bit
 			continue
 		}
 		n, err := strconv.ParseUint(name, 0, 16)
 		if err != nil || bits.OnesCount64(n) != 1 || name[0] != '0' {
-			return 0, fmt.Errorf("%q is no io flag", name)
+			return 0, fmt.Errorf("%q is no %s", name, what)
 		}
-		f |= IOFlags(n)
+		flags |= uint16(n)
 	}
-	return f, nil
+	return flags, nil
 }
 
 var tableNames = []string{TableSocket: "socket", TableIO: "io", TablePayload: "payload", TableProcess: "process",
-	TableClock: "clock", TableHeartbeat: "heartbeat", TableRing: "ring", TableHook: "hook", TableNote: "note", TableTrigger: "trigger"}
+	TableClock: "clock", TableHeartbeat: "heartbeat", TableRing: "ring", TableHook: "hook", TableNote: "note", TableTrigger: "trigger",
+	TableTCP: "tcp"}
 
 // String returns the table's name, which is also that of its file without ".parquet".
 func (t TableID) String() string { return nameOf(tableNames, "TABLE", uint8(t)) }

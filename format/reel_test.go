@@ -43,6 +43,12 @@ func sampleRows() []Row {
 			Others: 2, PID: 100, Start: 77, Comm: "nginx", Socket: 1 << 63, Inode: 9, Local: local, Remote: remote, Detail: "of 4 processes"},
 		&Trigger{Time: 10, Op: TriggerFailed, Firing: 3, Name: "busy", Action: "snap", Detail: "no room", Count: 1},
 		&Process{Time: 11, Op: ProcExit, PID: 100, TID: 100, ExitStatus: 9, Comm: "nginx"},
+		&Socket{Time: 12, Duration: -1, FD: -1, Socket: 6, Op: SockState, OldState: TCPFinWait2, NewState: TCPClose, Family: 2, Protocol: 6,
+			BytesAcked: 1 << 40, BytesReceived: 1<<64 - 1, SndWnd: 65535, RcvWnd: 1, Cwnd: 10, MSS: 1448, Interface: 2, Error: 110},
+		&TCP{Time: 13, CPU: 2, Socket: 1<<63 + 5, Inode: 9, NetNS: 4026531840, Op: TCPRetransmit, Cause: CauseProbe, Dir: Write, State: TCPEstablished,
+			CAState: 2, Flags: 24, Family: 2, Value: -11, Local: local, Remote: remote, Seq: 1<<32 - 1, Bytes: 1448, Segs: 1, SRTT: 44 * time.Microsecond,
+			Cwnd: 10, Ssthresh: 1<<31 - 1, SndWnd: 65536, RcvWnd: 5, Retrans: 3, Lost: 1},
+		&TCP{Time: 14, Socket: 6, Op: TCPDrop, Dir: Read, Family: 10, Value: 41, Reason: "TCP_OLD_SEQUENCE", Flags: 0x82, Segs: 2},
 	}
 }
 
@@ -82,6 +88,8 @@ func cloneRow(row Row) Row {
 	case *Note:
 		return ptr(*r)
 	case *Trigger:
+		return ptr(*r)
+	case *TCP:
 		return ptr(*r)
 	}
 	panic(fmt.Sprintf("row of type %T", row))

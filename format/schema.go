@@ -45,6 +45,14 @@ var socketTable = table[Socket]{
 		number("lost_segs", "segments thought lost now", dict, func(r *Socket) *uint32 { return &r.Lost }),
 		number("in_segs", "segments received, over the socket's life", dict, func(r *Socket) *uint32 { return &r.SegsIn }),
 		number("out_segs", "segments sent, over the socket's life", dict, func(r *Socket) *uint32 { return &r.SegsOut }),
+		number("acked_bytes", "acknowledged by the peer, over the socket's life; SYN and FIN count one each", plain, func(r *Socket) *uint64 { return &r.BytesAcked }).since(2),
+		number("received_bytes", "in order, over the socket's life", plain, func(r *Socket) *uint64 { return &r.BytesReceived }).since(2),
+		number("send_window_bytes", "that the peer takes", dict, func(r *Socket) *uint32 { return &r.SndWnd }).since(2),
+		number("receive_window_bytes", "that this end takes", dict, func(r *Socket) *uint32 { return &r.RcvWnd }).since(2),
+		number("cwnd_segs", "congestion window", dict, func(r *Socket) *uint32 { return &r.Cwnd }).since(2),
+		number("mss_bytes", "data in a full segment", dict, func(r *Socket) *uint32 { return &r.MSS }).since(2),
+		number("interface", "index of the network interface; 0 unknown", dict, func(r *Socket) *uint32 { return &r.Interface }).since(2),
+		number("error", "errno that waits in the socket; 0 none", dict, func(r *Socket) *uint16 { return &r.Error }).since(2),
 	},
 }
 

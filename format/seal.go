@@ -61,6 +61,7 @@ type sealer struct {
 	hooks     *sealBatch[Hook]
 	notes     *sealBatch[Note]
 	triggers  *sealBatch[Trigger]
+	tcps      *sealBatch[TCP]
 }
 
 // sealTable is one table's part of a segment.
@@ -138,6 +139,8 @@ func (s *sealer) add(row Row) (full bool, err error) {
 		return addRow(s, &s.notes, &noteTable, *r)
 	case *Trigger:
 		return addRow(s, &s.triggers, &triggerTable, *r)
+	case *TCP:
+		return addRow(s, &s.tcps, &tcpTable, *r)
 	}
 	return false, fmt.Errorf("a row of type %T cannot be sealed", row)
 }

@@ -16,11 +16,12 @@ const (
 	TableRing      TableID = 7
 	TableHook      TableID = 8
 	TableNote      TableID = 9
+	TableTCP       TableID = 12
 	TableTrigger   TableID = 19
-	// 10 tls, 11 tls_key, 12 tcp, 13 oncpu, 14 offcpu, 15 stack, 16 symbol, 17 module, 18 mapping are reserved (DESIGN §3).
+	// 10 tls, 11 tls_key, 13 oncpu, 14 offcpu, 15 stack, 16 symbol, 17 module, 18 mapping are reserved (DESIGN §3).
 )
 
-// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note or *Trigger. (Payload bytes travel in
+// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger or *TCP. (Payload bytes travel in
 // their IO row.)
 type Row interface {
 	Table() TableID
@@ -58,6 +59,15 @@ type Socket struct {
 	Lost     uint32 // segments thought lost now
 	SegsIn   uint32
 	SegsOut  uint32
+	// Since schema version 2.
+	BytesAcked    uint64 // by the peer, over the life of the socket; SYN and FIN count one each
+	BytesReceived uint64 // in order, over the life of the socket
+	SndWnd        uint32 // bytes that the peer takes
+	RcvWnd        uint32 // bytes that this end takes
+	Cwnd          uint32 // segments
+	MSS           uint32 // bytes of data in a full segment
+	Interface     uint32 // index; 0 unknown
+	Error         uint16 // errno that waits in the socket (SO_ERROR); 0 none
 }
 
 // IO is one read/write-like call on a socket that moved bytes, met the end of the stream, or failed other than by EAGAIN.

@@ -21,7 +21,8 @@ enum event_kind {
 	EVENT_IO_MORE = 2, /* struct io_more_event, then payload: bytes past the first chunk of one call */
 	EVENT_SOCK = 3,    /* struct sock_event */
 	EVENT_PROC = 4,    /* struct proc_event, then args_len bytes of argv */
-	/* 5..15 are reserved for tcp, tls, tls_key, oncpu, offcpu, stack, mapping */
+	EVENT_TCP = 5,     /* struct tcp_event */
+	/* 6..15 are reserved for tls, tls_key, oncpu, offcpu, stack, mapping */
 };
 
 /* Read/write-like calls. Numbers are ours: the kernel's differ by architecture. */
@@ -81,6 +82,28 @@ enum sock_op {
 	SOCK_SEEN = 6,     /* first io on a socket that the probe's cache does not hold: addresses for it */
 	SOCK_SNAPSHOT = 7, /* the iterator found it open, at the start or the end of the capture */
 	SOCK_LISTEN = 8,   /* a listening socket of a target (snapshot, or state change to LISTEN) */
+};
+
+/* What TCP did, in whatever task or softirq. */
+enum tcp_op {
+	TCP_OP_INVALID = 0,
+	TCP_OP_RETRANSMIT = 1,      /* data, SYN or FIN was sent again; value: 0 or -errno of the attempt */
+	TCP_OP_SYNACK = 2,          /* a listening socket sent a SYN-ACK again; sock is the listener's */
+	TCP_OP_DROP = 3,            /* a segment was thrown away; value: enum skb_drop_reason of this kernel */
+	TCP_OP_RESET_SENT = 4,      /* value: enum sk_rst_reason of this kernel */
+	TCP_OP_RESET_RECEIVED = 5,
+	TCP_OP_WINDOW_CLOSED = 6,   /* DIR_WRITE: the peer advertised a window of 0; DIR_READ: a segment met a window of 0 of ours */
+	TCP_OP_WINDOW_OPENED = 7,   /* DIR_WRITE: the first segment that ends it */
+};
+
+/* Why a segment was sent again. */
+enum tcp_cause {
+	TCP_CAUSE_UNKNOWN = 0,
+	TCP_CAUSE_FAST = 1,          /* acknowledgements show that it is lost (RFC 6675, RFC 8985) */
+	TCP_CAUSE_TIMEOUT = 2,       /* the retransmission timer ran out (RFC 6298) */
+	TCP_CAUSE_PROBE = 3,         /* a tail loss probe */
+	TCP_CAUSE_AFTER_TIMEOUT = 4, /* acknowledgements after a timeout ask for it */
+	TCP_CAUSE_HANDSHAKE = 5,     /* SYN or SYN-ACK */
 };
 
 enum sock_role {
@@ -167,6 +190,49 @@ struct sock_event {
 	__u8 protocol; /* IPPROTO_* */
 	__u8 laddr[16]; /* network order; IPv4 in the first 4 bytes, rest 0 */
 	__u8 raddr[16];
+	/* Since schema version 2. */
+	__u64 bytes_acked;    /* by the peer, over the life of the socket: SYN and FIN count one each */
+	__u64 bytes_received; /* in order, over the life of the socket */
+	__u32 snd_wnd;        /* that the peer advertised last */
+	__u32 rcv_wnd;        /* that was advertised to the peer last */
+	__u32 snd_cwnd;       /* segments */
+	__u32 mss;            /* bytes of data in a full segment */
+	__u32 ifindex;        /* interface that the peer's segments come in by, or that ours leave by; 0 unknown */
+	__u16 error;          /* errno that waits in the socket (SO_ERROR); 0 none */
+	__u16 tail_pad;
+};
+
+#define TCP_REASON_LEN 32
+
+struct tcp_event {
+	struct event_header h; /* pid and tid are 0: the task that happened to run has nothing to do with it */
+	__u64 sock;
+	__u64 inode; /* 0: not accepted so far, or not known */
+	__u64 netns;
+	__s64 value; /* by op */
+	__u32 seq;   /* of the segment's first byte; 0 unknown */
+	__u32 len;   /* bytes of data in the segment */
+	__u32 segs;  /* that the event is about */
+	__u32 srtt_us;
+	__u32 snd_cwnd;      /* segments */
+	__u32 snd_ssthresh;  /* segments */
+	__u32 snd_wnd;       /* bytes */
+	__u32 rcv_wnd;       /* bytes */
+	__u32 total_retrans; /* segments, over the life of the socket */
+	__u32 lost_out;      /* segments thought lost now */
+	__u16 lport; /* host order */
+	__u16 rport;
+	__u8 op;        /* enum tcp_op */
+	__u8 cause;     /* enum tcp_cause */
+	__u8 dir;       /* enum io_direction: DIR_WRITE: the segment was sent by this end */
+	__u8 state;     /* TCP_* of include/net/tcp_states.h */
+	__u8 ca_state;  /* TCP_CA_* of include/uapi/linux/tcp.h: 0 open, 1 disorder, 2 cwr, 3 recovery, 4 loss */
+	__u8 tcp_flags; /* of the segment's header: FIN 1, SYN 2, RST 4, PSH 8, ACK 16 */
+	__u8 family;
+	__u8 pad[5];
+	__u8 laddr[16]; /* as in sock_event */
+	__u8 raddr[16];
+	char reason[TCP_REASON_LEN]; /* the kernel's name for value, less its prefix; "" none */
 };
 
 #define PROC_COMM_LEN 16
@@ -193,7 +259,8 @@ struct proc_event {
 EVENT_SIZE_CHECK(event_header, 32);
 EVENT_SIZE_CHECK(io_event, 96);
 EVENT_SIZE_CHECK(io_more_event, 48);
-EVENT_SIZE_CHECK(sock_event, 160);
+EVENT_SIZE_CHECK(sock_event, 200);
 EVENT_SIZE_CHECK(proc_event, 96);
+EVENT_SIZE_CHECK(tcp_event, 184);
 
 #endif /* REEL_EVENT_H */

@@ -63,6 +63,19 @@ enum {
 	PAGE_BYTES = 4096, /* the least page size of both architectures */
 };
 
+/* include/uapi/linux/tcp.h */
+enum {
+	TCP_CA_CWR = 2,
+	TCP_CA_RECOVERY = 3,
+	TCP_CA_LOSS = 4,
+};
+
+/* include/net/inet_connection_sock.h: ICSK_TIME_LOSS_PROBE, and no timer at all */
+enum { TIMER_NONE = 0, TIMER_LOSS_PROBE = 5 };
+
+/* include/net/tcp.h: TCPHDR_* */
+enum { TCP_FLAG_FIN = 1, TCP_FLAG_SYN = 2, TCP_FLAG_RST = 4 };
+
 /* include/net/tcp_states.h */
 enum {
 	TCP_ESTABLISHED = 1,
@@ -246,14 +259,57 @@ struct sock_common {
 	unsigned long skc_flags;
 };
 
+struct net_device {
+	int ifindex;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
 	__u8 sk_shutdown;
+	int sk_err;
+	struct dst_entry *sk_dst_cache;
+	int sk_rx_dst_ifindex; /* 5.17 and later; before, it is in inet_sock */
 };
 
 struct inet_sock {
 	__be16 inet_sport;
+};
+
+struct inet_connection_sock {
+	__u8 icsk_ca_state : 5;
+	__u8 icsk_pending;
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+	__u8 num_timeout : 7;
+};
+
+struct tcphdr {
+	__be16 source, dest;
+	__be32 seq;
+	__be32 ack_seq;
+	__u16 doff : 4;
+	__be16 window;
+};
+
+struct tcp_skb_cb {
+	__u32 seq, end_seq;
+	__u16 tcp_gso_segs;
+	__u8 tcp_flags; /* 8 bits wide, or 16 since 6.18 */
+};
+
+struct sk_buff {
+	struct sock *sk;
+	char cb[48];
+	unsigned int len;
+	__u16 transport_header;
+	unsigned char *head, *data;
 };
 
 struct socket {
@@ -265,6 +321,10 @@ struct tcp_sock {
 	__u32 srtt_us, mdev_us;
 	__u32 total_retrans, lost_out;
 	__u32 segs_in, segs_out;
+	__u64 bytes_acked, bytes_received;
+	__u32 snd_wnd, rcv_wnd;
+	__u32 snd_cwnd, snd_ssthresh;
+	__u32 mss_cache;
 };
 
 struct seq_file;

@@ -124,6 +124,38 @@ static __always_inline struct tcp_seqs read_seqs(const struct sock *sk)
 	return s;
 }
 
+/* The interface of a socket's segments: what the last ones came in by, or what ours leave by; 0 when neither is known. */
+static __always_inline __u32 interface_of(const struct sock *sk)
+{
+	const struct dst_entry *route;
+	const struct net_device *dev;
+	int index = 0;
+
+	if (bpf_core_field_exists(((struct sock *)0)->sk_rx_dst_ifindex))
+		index = READ(sock, sk, sk_rx_dst_ifindex);
+	if (index > 0)
+		return (__u32)index;
+	route = read_address(&sk->sk_dst_cache);
+	if (!route)
+		return 0;
+	dev = read_address(&route->dev);
+	return dev ? (__u32)READ(net_device, dev, ifindex) : 0;
+}
+
+/* Both addresses of a socket, or of a request for one. */
+static __always_inline void read_addresses(__u8 *laddr, __u8 *raddr, const struct sock_common *c, __u16 family)
+{
+	if (family == AF_INET6) {
+		READ_INTO(laddr, 16, sock_common, c, skc_v6_rcv_saddr);
+		READ_INTO(raddr, 16, sock_common, c, skc_v6_daddr);
+		return;
+	}
+	__builtin_memset(laddr, 0, 16);
+	__builtin_memset(raddr, 0, 16);
+	*(__u32 *)laddr = READ(sock_common, c, skc_rcv_saddr);
+	*(__u32 *)raddr = READ(sock_common, c, skc_daddr);
+}
+
 /* Fills what a sock_event says of the socket itself. */
 static __always_inline void fill_socket(struct sock_event *e, const struct sock *sk, __u64 inode)
 {
@@ -150,15 +182,16 @@ static __always_inline void fill_socket(struct sock_event *e, const struct sock 
 	e->old_state = e->new_state;
 	e->lport = local_port(sk);
 	e->rport = swap16(READ(sock, sk, __sk_common.skc_dport));
-	if (family == AF_INET6) {
-		READ_INTO(e->laddr, 16, sock, sk, __sk_common.skc_v6_rcv_saddr);
-		READ_INTO(e->raddr, 16, sock, sk, __sk_common.skc_v6_daddr);
-		return;
-	}
-	__builtin_memset(e->laddr, 0, sizeof(e->laddr));
-	__builtin_memset(e->raddr, 0, sizeof(e->raddr));
-	*(__u32 *)e->laddr = READ(sock, sk, __sk_common.skc_rcv_saddr);
-	*(__u32 *)e->raddr = READ(sock, sk, __sk_common.skc_daddr);
+	read_addresses(e->laddr, e->raddr, &sk->__sk_common, family);
+	e->bytes_acked = READ(tcp_sock, sk, bytes_acked);
+	e->bytes_received = READ(tcp_sock, sk, bytes_received);
+	e->snd_wnd = READ(tcp_sock, sk, snd_wnd);
+	e->rcv_wnd = READ(tcp_sock, sk, rcv_wnd);
+	e->snd_cwnd = READ(tcp_sock, sk, snd_cwnd);
+	e->mss = READ(tcp_sock, sk, mss_cache);
+	e->ifindex = interface_of(sk);
+	e->error = (__u16)READ(sock, sk, sk_err);
+	e->tail_pad = 0;
 }
 
 #endif /* REEL_SOCKET_H */

@@ -7,6 +7,14 @@
 #include "target.h"
 #include "track.h"
 
+/*
+ * 1: a socket stays in `sockets` past its change to CLOSE, until the kernel
+ * frees it: a reset that a close sends comes after that change. User space
+ * sets it once tcp_destroy_sock is attached, without which nothing would
+ * delete the entry.
+ */
+volatile __u8 kept_until_freed = 0;
+
 /* The role of a socket that is not known yet, if the change shows that it belongs to a target; else 0. */
 static __always_inline __u8 role_by_change(const struct sock *sk, int old_state, int new_state)
 {
@@ -62,13 +70,24 @@ static __always_inline int on_state(const void *argument, int old_state, int new
 	if (old_state == TCP_LISTEN)
 		forget_listener(sk);
 	if (new_state == TCP_CLOSE) {
-		forget_socket(sk);
+		if (!kept_until_freed)
+			forget_socket(sk);
 		return 0;
 	}
 	if (new_state == TCP_LISTEN)
 		track_listener(cpu, sk);
 	if (!known)
 		remember_socket(cpu, sk, inode, role);
+	return 0;
+}
+
+/* The kernel is about to free a TCP socket: its address may name another soon. */
+static __always_inline int on_destroy(const void *argument)
+{
+	const struct sock *sk = read_argument(argument);
+
+	if (tracked_socket(sk))
+		forget_socket(sk);
 	return 0;
 }
 

@@ -17,14 +17,14 @@ struct tracked {
  *   key        address of struct sock
  *   value      struct tracked
  *   inserted   connect, accept, state changes of a target's connection, snapshot, first io; each only after its event was committed
- *   deleted    state change to CLOSE
- *   read by    state changes (is it ours?), first io after a cache miss (was it announced?)
- *   bound      65,536
- *   overflow   counted in sockets_full: the socket's state changes are not seen, its io is
+ *   deleted    when the kernel frees the socket (tcp_destroy_sock); where that is not seen, at its state change to CLOSE
+ *   read by    state changes and tcp.h (is it ours?), first io after a cache miss (was it announced?)
+ *   bound      131,072: a process with 50,000 connections to itself
+ *   overflow   counted in sockets_full: the socket's state changes and TCP events are not seen, its io is
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
-	__uint(max_entries, 65536);
+	__uint(max_entries, 131072);
 	__type(key, __u64);
 	__type(value, struct tracked);
 } sockets SEC(".maps");

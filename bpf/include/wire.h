@@ -16,6 +16,7 @@ struct wire_types {
 	struct io_more_event io_more;
 	struct sock_event sock;
 	struct proc_event proc;
+	struct tcp_event tcp;
 	enum event_kind event_kind;
 	enum io_call io_call;
 	enum io_direction io_direction;
@@ -24,6 +25,8 @@ struct wire_types {
 	enum sock_op sock_op;
 	enum sock_role sock_role;
 	enum proc_op proc_op;
+	enum tcp_op tcp_op;
+	enum tcp_cause tcp_cause;
 };
 
 const struct wire_types wire_types SEC(".wire");

@@ -122,7 +122,7 @@ func kindsText(events map[format.EventKind]uint64) string {
 		name string
 	}{
 		{format.EventIO, "reads and writes"}, {format.EventIOMore, "continuations of them"}, {format.EventSock, "of sockets"},
-		{format.EventProc, "of processes"}, {0, "of unknown kind"},
+		{format.EventProc, "of processes"}, {format.EventTCP, "of TCP"}, {0, "of unknown kind"},
 	}
 	var parts []string
 	for _, n := range names {

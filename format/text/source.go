@@ -50,6 +50,8 @@ func cpuOf(row format.Row) uint16 {
 		return r.CPU
 	case *format.Ring:
 		return r.CPU
+	case *format.TCP:
+		return r.CPU
 	}
 	return 0
 }

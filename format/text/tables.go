@@ -60,6 +60,8 @@ var tables = []table{
 		func(r *format.Note) *format.KTime { return &r.Time }, noteColumns),
 	newTable(format.TableTrigger, "trigger", "a step in the life of a trigger rule",
 		func(r *format.Trigger) *format.KTime { return &r.Time }, triggerColumns),
+	newTable(format.TableTCP, "tcp", "what TCP did on a socket: sent a segment again, dropped one, reset, or met a closed window",
+		func(r *format.TCP) *format.KTime { return &r.Time }, tcpColumns),
 }
 
 // reserved are names that a connection cannot have: they are statements, or tables that DESIGN §3 plans.

@@ -51,6 +51,14 @@ var socketColumns = []column{
 	number("lost", func(r *format.Socket) *uint32 { return &r.Lost }),
 	number("segs_in", func(r *format.Socket) *uint32 { return &r.SegsIn }),
 	number("segs_out", func(r *format.Socket) *uint32 { return &r.SegsOut }),
+	number("acked", func(r *format.Socket) *uint64 { return &r.BytesAcked }),
+	number("received", func(r *format.Socket) *uint64 { return &r.BytesReceived }),
+	number("snd_wnd", func(r *format.Socket) *uint32 { return &r.SndWnd }),
+	number("rcv_wnd", func(r *format.Socket) *uint32 { return &r.RcvWnd }),
+	number("cwnd", func(r *format.Socket) *uint32 { return &r.Cwnd }),
+	number("mss", func(r *format.Socket) *uint32 { return &r.MSS }),
+	number("if", func(r *format.Socket) *uint32 { return &r.Interface }),
+	number("error", func(r *format.Socket) *uint16 { return &r.Error }),
 }
 
 func socketTID(r *format.Socket) *format.TID      { return &r.TID }

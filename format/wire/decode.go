@@ -2,14 +2,15 @@ package wire
 
 import "fmt"
 
-// Event is one record of a ring, decoded. Of IO, More, Sock and Proc the one that Kind names is valid; the others hold what
+// Event is one record of a ring, decoded. Of IO, More, Sock, Proc and TCP the one that Kind names is valid; the others hold what
 // an earlier Decode left there.
 type Event struct {
-	Kind    uint16 // EventIO, EventIOMore, EventSock or EventProc
+	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc or EventTCP
 	IO      IOEvent
 	More    IOMoreEvent
 	Sock    SockEvent
 	Proc    ProcEvent
+	TCP     TCPEvent
 	Payload []byte // what follows the struct, an alias of the bytes decoded: io payload, or argv with NULs
 }
 
@@ -22,6 +23,8 @@ func (e *Event) Header() *EventHeader {
 		return &e.Sock.H
 	case EventProc:
 		return &e.Proc.H
+	case EventTCP:
+		return &e.TCP.H
 	}
 	return &e.IO.H
 }
@@ -77,6 +80,8 @@ func Decode(ev []byte, e *Event) error {
 		e.Sock.decode(ev)
 	case EventProc:
 		e.Proc.decode(ev)
+	case EventTCP:
+		e.TCP.decode(ev)
 	}
 	return nil
 }

@@ -17,10 +17,11 @@ var layouts = [...]layout{
 	EventIOMore: {size: IOMoreEventSize, released: []int{48}, tail: 44},
 	EventSock:   {size: SockEventSize, released: []int{160}},
 	EventProc:   {size: ProcEventSize, released: []int{96}, tail: 72},
+	EventTCP:    {size: TCPEventSize},
 }
 
 // biggest is the size of the biggest struct.
-const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize)
+const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize)
 
 func layoutOf(kind uint16) *layout {
 	if int(kind) >= len(layouts) || layouts[kind].size == 0 {

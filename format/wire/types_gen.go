@@ -143,38 +143,47 @@ func (s *IOMoreEvent) Append(b []byte) []byte {
 }
 
 // SockEventSize is sizeof(struct sock_event).
-const SockEventSize = 160
+const SockEventSize = 200
 
 // SockEvent mirrors struct sock_event: same fields, same order, same size.
 type SockEvent struct {
-	H            EventHeader // offset 0
-	Sock         uint64      // offset 32
-	Inode        uint64      // offset 40
-	Netns        uint64      // offset 48
-	DurationNS   uint64      // offset 56
-	Ret          int64       // offset 64
-	SndSeq       uint32      // offset 72
-	RcvSeq       uint32      // offset 76
-	RcvNxt       uint32      // offset 80
-	SndUna       uint32      // offset 84
-	SrttUS       uint32      // offset 88
-	RttvarUS     uint32      // offset 92
-	TotalRetrans uint32      // offset 96
-	LostOut      uint32      // offset 100
-	SegsIn       uint32      // offset 104
-	SegsOut      uint32      // offset 108
-	FD           int32       // offset 112
-	Flags        uint16      // offset 116
-	Lport        uint16      // offset 118
-	Rport        uint16      // offset 120
-	Op           uint8       // offset 122
-	Role         uint8       // offset 123
-	Family       uint8       // offset 124
-	OldState     uint8       // offset 125
-	NewState     uint8       // offset 126
-	Protocol     uint8       // offset 127
-	Laddr        [16]byte    // offset 128
-	Raddr        [16]byte    // offset 144
+	H             EventHeader // offset 0
+	Sock          uint64      // offset 32
+	Inode         uint64      // offset 40
+	Netns         uint64      // offset 48
+	DurationNS    uint64      // offset 56
+	Ret           int64       // offset 64
+	SndSeq        uint32      // offset 72
+	RcvSeq        uint32      // offset 76
+	RcvNxt        uint32      // offset 80
+	SndUna        uint32      // offset 84
+	SrttUS        uint32      // offset 88
+	RttvarUS      uint32      // offset 92
+	TotalRetrans  uint32      // offset 96
+	LostOut       uint32      // offset 100
+	SegsIn        uint32      // offset 104
+	SegsOut       uint32      // offset 108
+	FD            int32       // offset 112
+	Flags         uint16      // offset 116
+	Lport         uint16      // offset 118
+	Rport         uint16      // offset 120
+	Op            uint8       // offset 122
+	Role          uint8       // offset 123
+	Family        uint8       // offset 124
+	OldState      uint8       // offset 125
+	NewState      uint8       // offset 126
+	Protocol      uint8       // offset 127
+	Laddr         [16]byte    // offset 128
+	Raddr         [16]byte    // offset 144
+	BytesAcked    uint64      // offset 160
+	BytesReceived uint64      // offset 168
+	SndWnd        uint32      // offset 176
+	RcvWnd        uint32      // offset 180
+	SndCwnd       uint32      // offset 184
+	Mss           uint32      // offset 188
+	Ifindex       uint32      // offset 192
+	Error         uint16      // offset 196
+	TailPad       uint16      // offset 198
 }
 
 // decode fills s from b, which holds at least SockEventSize bytes, little endian.
@@ -208,6 +217,15 @@ func (s *SockEvent) decode(b []byte) {
 	s.Protocol = b[127]
 	copy(s.Laddr[:], b[128:144])
 	copy(s.Raddr[:], b[144:160])
+	s.BytesAcked = binary.LittleEndian.Uint64(b[160:])
+	s.BytesReceived = binary.LittleEndian.Uint64(b[168:])
+	s.SndWnd = binary.LittleEndian.Uint32(b[176:])
+	s.RcvWnd = binary.LittleEndian.Uint32(b[180:])
+	s.SndCwnd = binary.LittleEndian.Uint32(b[184:])
+	s.Mss = binary.LittleEndian.Uint32(b[188:])
+	s.Ifindex = binary.LittleEndian.Uint32(b[192:])
+	s.Error = binary.LittleEndian.Uint16(b[196:])
+	s.TailPad = binary.LittleEndian.Uint16(b[198:])
 }
 
 // Append appends the SockEventSize bytes that decode reads to b.
@@ -240,6 +258,15 @@ func (s *SockEvent) Append(b []byte) []byte {
 	b = append(b, s.Protocol)
 	b = append(b, s.Laddr[:]...)
 	b = append(b, s.Raddr[:]...)
+	b = binary.LittleEndian.AppendUint64(b, s.BytesAcked)
+	b = binary.LittleEndian.AppendUint64(b, s.BytesReceived)
+	b = binary.LittleEndian.AppendUint32(b, s.SndWnd)
+	b = binary.LittleEndian.AppendUint32(b, s.RcvWnd)
+	b = binary.LittleEndian.AppendUint32(b, s.SndCwnd)
+	b = binary.LittleEndian.AppendUint32(b, s.Mss)
+	b = binary.LittleEndian.AppendUint32(b, s.Ifindex)
+	b = binary.LittleEndian.AppendUint16(b, s.Error)
+	b = binary.LittleEndian.AppendUint16(b, s.TailPad)
 	return b
 }
 
@@ -302,6 +329,107 @@ func (s *ProcEvent) Append(b []byte) []byte {
 	return b
 }
 
+// TCPEventSize is sizeof(struct tcp_event).
+const TCPEventSize = 184
+
+// TCPEvent mirrors struct tcp_event: same fields, same order, same size.
+type TCPEvent struct {
+	H            EventHeader // offset 0
+	Sock         uint64      // offset 32
+	Inode        uint64      // offset 40
+	Netns        uint64      // offset 48
+	Value        int64       // offset 56
+	Seq          uint32      // offset 64
+	Len          uint32      // offset 68
+	Segs         uint32      // offset 72
+	SrttUS       uint32      // offset 76
+	SndCwnd      uint32      // offset 80
+	SndSsthresh  uint32      // offset 84
+	SndWnd       uint32      // offset 88
+	RcvWnd       uint32      // offset 92
+	TotalRetrans uint32      // offset 96
+	LostOut      uint32      // offset 100
+	Lport        uint16      // offset 104
+	Rport        uint16      // offset 106
+	Op           uint8       // offset 108
+	Cause        uint8       // offset 109
+	Dir          uint8       // offset 110
+	State        uint8       // offset 111
+	CaState      uint8       // offset 112
+	TCPFlags     uint8       // offset 113
+	Family       uint8       // offset 114
+	Pad          [5]byte     // offset 115
+	Laddr        [16]byte    // offset 120
+	Raddr        [16]byte    // offset 136
+	Reason       [32]byte    // offset 152
+}
+
+// decode fills s from b, which holds at least TCPEventSize bytes, little endian.
+func (s *TCPEvent) decode(b []byte) {
+	_ = b[TCPEventSize-1]
+	s.H.decode(b[0:])
+	s.Sock = binary.LittleEndian.Uint64(b[32:])
+	s.Inode = binary.LittleEndian.Uint64(b[40:])
+	s.Netns = binary.LittleEndian.Uint64(b[48:])
+	s.Value = int64(binary.LittleEndian.Uint64(b[56:]))
+	s.Seq = binary.LittleEndian.Uint32(b[64:])
+	s.Len = binary.LittleEndian.Uint32(b[68:])
+	s.Segs = binary.LittleEndian.Uint32(b[72:])
+	s.SrttUS = binary.LittleEndian.Uint32(b[76:])
+	s.SndCwnd = binary.LittleEndian.Uint32(b[80:])
+	s.SndSsthresh = binary.LittleEndian.Uint32(b[84:])
+	s.SndWnd = binary.LittleEndian.Uint32(b[88:])
+	s.RcvWnd = binary.LittleEndian.Uint32(b[92:])
+	s.TotalRetrans = binary.LittleEndian.Uint32(b[96:])
+	s.LostOut = binary.LittleEndian.Uint32(b[100:])
+	s.Lport = binary.LittleEndian.Uint16(b[104:])
+	s.Rport = binary.LittleEndian.Uint16(b[106:])
+	s.Op = b[108]
+	s.Cause = b[109]
+	s.Dir = b[110]
+	s.State = b[111]
+	s.CaState = b[112]
+	s.TCPFlags = b[113]
+	s.Family = b[114]
+	copy(s.Pad[:], b[115:120])
+	copy(s.Laddr[:], b[120:136])
+	copy(s.Raddr[:], b[136:152])
+	copy(s.Reason[:], b[152:184])
+}
+
+// Append appends the TCPEventSize bytes that decode reads to b.
+func (s *TCPEvent) Append(b []byte) []byte {
+	b = s.H.Append(b)
+	b = binary.LittleEndian.AppendUint64(b, s.Sock)
+	b = binary.LittleEndian.AppendUint64(b, s.Inode)
+	b = binary.LittleEndian.AppendUint64(b, s.Netns)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.Value))
+	b = binary.LittleEndian.AppendUint32(b, s.Seq)
+	b = binary.LittleEndian.AppendUint32(b, s.Len)
+	b = binary.LittleEndian.AppendUint32(b, s.Segs)
+	b = binary.LittleEndian.AppendUint32(b, s.SrttUS)
+	b = binary.LittleEndian.AppendUint32(b, s.SndCwnd)
+	b = binary.LittleEndian.AppendUint32(b, s.SndSsthresh)
+	b = binary.LittleEndian.AppendUint32(b, s.SndWnd)
+	b = binary.LittleEndian.AppendUint32(b, s.RcvWnd)
+	b = binary.LittleEndian.AppendUint32(b, s.TotalRetrans)
+	b = binary.LittleEndian.AppendUint32(b, s.LostOut)
+	b = binary.LittleEndian.AppendUint16(b, s.Lport)
+	b = binary.LittleEndian.AppendUint16(b, s.Rport)
+	b = append(b, s.Op)
+	b = append(b, s.Cause)
+	b = append(b, s.Dir)
+	b = append(b, s.State)
+	b = append(b, s.CaState)
+	b = append(b, s.TCPFlags)
+	b = append(b, s.Family)
+	b = append(b, s.Pad[:]...)
+	b = append(b, s.Laddr[:]...)
+	b = append(b, s.Raddr[:]...)
+	b = append(b, s.Reason[:]...)
+	return b
+}
+
 // enum event_kind
 const (
 	EventInvalid = 0
@@ -309,6 +437,7 @@ const (
 	EventIOMore  = 2
 	EventSock    = 3
 	EventProc    = 4
+	EventTCP     = 5
 )
 
 // enum io_call
@@ -387,4 +516,26 @@ const (
 	ProcExec     = 2
 	ProcExit     = 3
 	ProcSnapshot = 4
+)
+
+// enum tcp_op
+const (
+	TCPOpInvalid       = 0
+	TCPOpRetransmit    = 1
+	TCPOpSynack        = 2
+	TCPOpDrop          = 3
+	TCPOpResetSent     = 4
+	TCPOpResetReceived = 5
+	TCPOpWindowClosed  = 6
+	TCPOpWindowOpened  = 7
+)
+
+// enum tcp_cause
+const (
+	TCPCauseUnknown      = 0
+	TCPCauseFast         = 1
+	TCPCauseTimeout      = 2
+	TCPCauseProbe        = 3
+	TCPCauseAfterTimeout = 4
+	TCPCauseHandshake    = 5
 )
