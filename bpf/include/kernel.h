@@ -344,6 +344,13 @@ struct bpf_iter__task_file {
 } __attribute__((preserve_access_index));
 
 /* Kernel enums that are asked for by name. */
+enum skb_drop_reason {
+	SKB_DROP_REASON_NOT_SPECIFIED = 1, /* numbers are the running kernel's */
+	SKB_DROP_REASON_TCP_OLD_SEQUENCE = 2,
+	SKB_DROP_REASON_TCP_OLD_ACK = 3,
+	SKB_DROP_REASON_TCP_RESET = 4,
+};
+
 enum bpf_func_id___reel { BPF_FUNC_loop___reel = 181 };
 
 #pragma clang diagnostic pop

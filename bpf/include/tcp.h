@@ -173,11 +173,20 @@ static __always_inline int on_synack(const void *ctx)
 	return 0;
 }
 
-/* The TCP header of a segment that comes in or goes out; false: it does not have one yet. */
-static __always_inline bool read_header(const struct sk_buff *skb, struct tcp_event *e)
+/* What the header of a segment says. */
+struct segment {
+	__u32 seq;
+	__u32 len;  /* bytes of data */
+	__u8 dir;   /* enum io_direction; DIR_INVALID: the packet has no TCP header (yet) */
+	__u8 flags; /* of the header */
+	__u8 pad[6];
+};
+
+static __always_inline struct segment read_segment(const struct sock *sk, const struct sk_buff *skb)
 {
 	const unsigned char *head = read_address(&skb->head), *data = read_address(&skb->data);
-	__u16 at = READ(sk_buff, skb, transport_header);
+	__u16 at = READ(sk_buff, skb, transport_header), lport = local_port(sk);
+	struct segment s = {.len = READ(sk_buff, skb, len)};
 	struct {
 		__be16 source, dest;
 		__be32 seq, ack_seq;
@@ -187,43 +196,72 @@ static __always_inline bool read_header(const struct sk_buff *skb, struct tcp_ev
 	__s64 len;
 
 	if (at == 0xffff || bpf_probe_read_kernel(&th, sizeof(th), head + at))
-		return false;
-	if (swap16(th.source) == e->lport && swap16(th.dest) == e->rport)
-		e->dir = DIR_WRITE;
-	else if (swap16(th.dest) == e->lport)
-		e->dir = DIR_READ;
+		return s;
+	if (swap16(th.dest) == lport)
+		s.dir = DIR_READ;
+	else if (swap16(th.source) == lport)
+		s.dir = DIR_WRITE;
 	else
-		return false;
-	e->seq = __builtin_bswap32(th.seq);
-	e->tcp_flags = th.flags;
+		return s;
+	s.seq = __builtin_bswap32(th.seq);
+	s.flags = th.flags;
 	/* skb->data is at the network header, at the TCP header or behind it, as far as the segment got. */
-	len = (__s64)READ(sk_buff, skb, len) + (data - (head + at)) - (th.doff >> 4) * 4;
-	e->len = len > 0 ? (__u32)len : 0;
-	return true;
+	len = (__s64)s.len + (data - (head + at)) - (th.doff >> 4) * 4;
+	s.len = len > 0 ? (__u32)len : 0;
+	return s;
+}
+
+static __always_inline void fill_segment(struct tcp_event *e, const struct segment *s)
+{
+	e->seq = s->seq;
+	e->len = s->len;
+	e->dir = s->dir;
+	e->tcp_flags = s->flags;
+	e->segs = 1;
+}
+
+#define IS_REASON(reason, name)                                                  \
+	(bpf_core_enum_value_exists(enum skb_drop_reason, SKB_DROP_REASON_##name) && \
+	 (reason) == bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_##name))
+
+/*
+ * TCP frees by kfree_skb what it has used, too: acknowledgements outside of
+ * ESTABLISHED, resets, and the probes of keepalive and of a closed window,
+ * which repeat an old number to be answered. None of these is a loss.
+ */
+static __always_inline bool was_used(const struct segment *s, __u32 reason)
+{
+	if (s->dir != DIR_READ || s->len || s->flags & (TCP_FLAG_SYN | TCP_FLAG_FIN))
+		return false;
+	return IS_REASON(reason, NOT_SPECIFIED) || IS_REASON(reason, TCP_OLD_SEQUENCE) || IS_REASON(reason, TCP_OLD_ACK) ||
+	       IS_REASON(reason, TCP_RESET);
 }
 
 /* kfree_skb(skb, location, reason[, sk]) */
 static __always_inline int on_drop(const void *ctx)
 {
 	const struct sk_buff *skb = read_argument(ctx);
+	__u32 reason = (__u32)(__u64)read_argument(ctx + 16);
 	const struct sock *sk = NULL;
 	struct cpu_state *cpu;
 	struct tcp_event *e;
+	struct segment s;
 
 	if (kfree_skb_arguments > 3)
 		sk = read_argument(ctx + 24);
 	if (!sk)
 		sk = read_address(&skb->sk);
-	if (!sk)
+	if (!sk || !tracked_socket(sk))
+		return 0;
+	s = read_segment(sk, skb);
+	if (was_used(&s, reason))
 		return 0;
 	e = tcp_event(&cpu, sk, TCP_OP_DROP);
 	if (!e)
 		return 0;
-	e->segs = 1;
-	e->value = (__u32)(__u64)read_argument(ctx + 16);
-	name_reason(e, &drop_reasons, (__u32)e->value);
-	if (!read_header(skb, e))
-		e->len = READ(sk_buff, skb, len);
+	fill_segment(e, &s);
+	e->value = reason;
+	name_reason(e, &drop_reasons, reason);
 	commit(cpu, e, sizeof(*e));
 	return 0;
 }
@@ -280,15 +318,16 @@ static __always_inline int on_segment(const void *ctx)
 	bool ours = READ(tcp_sock, sk, rcv_wnd) == 0;
 	struct cpu_state *cpu;
 	struct tcp_event *e;
+	struct segment s;
 
 	if (!closed && !was_closed && !ours)
 		return 0;
 	e = tcp_event(&cpu, sk, closed || ours ? TCP_OP_WINDOW_CLOSED : TCP_OP_WINDOW_OPENED);
 	if (!e)
 		return 0;
-	read_header(skb, e);
+	s = read_segment(sk, skb);
+	fill_segment(e, &s);
 	e->dir = closed || was_closed ? DIR_WRITE : DIR_READ;
-	e->segs = 1;
 	if (closed)
 		e->snd_wnd = 0;
 	commit(cpu, e, sizeof(*e));
