@@ -21,6 +21,9 @@ type ground struct {
 	overhead  facts.Overhead
 	rows      [math.MaxUint8 + 1]uint64 // by format.TableID
 
+	lastBeat  format.Heartbeat
+	shedSince format.KTime
+
 	any         bool
 	first, last format.KTime // of all rows
 }
@@ -67,6 +70,7 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 	}
 	g.clocks, g.processes = clocks.Timeline(), processes.Table()
 	g.losses(rings)
+	g.shed()
 	if n := processes.Folded(); n > 0 {
 		tally.Add(ledger.ProcessesFolded, n, ledger.Where{})
 	}
@@ -121,9 +125,28 @@ func (g *ground) heartbeat(r *format.Heartbeat) {
 	o.Events = max(o.Events, r.Events)
 	o.Lost = max(o.Lost, r.LostEvents)
 	o.ProgramTime = max(o.ProgramTime, r.ProgramTime)
-	if r.ShedLevel > 0 {
-		g.ledger.Add(ledger.Shed, 1, ledger.Where{At: r.Time})
+	o.ProgramsMeasured = max(o.ProgramsMeasured, r.ProgramsMeasured)
+	o.ShedLevel = max(o.ShedLevel, r.ShedLevel)
+	o.ShedCalls, o.ShedBytes = max(o.ShedCalls, r.ShedCalls), max(o.ShedBytes, r.ShedBytes)
+	if g.lastBeat.ShedLevel > 0 {
+		o.ShedTime += max(r.Time.Sub(g.lastBeat.Time), 0)
 	}
+	if r.ShedLevel > 0 && g.shedSince == 0 {
+		g.shedSince = r.Time
+	}
+	g.lastBeat = *r
+}
+
+// shed counts what was left out: by the recorder's notes, or by the heartbeats where they say more (the recorder was killed, or
+// is of version 1, which has no notes while it records).
+func (g *ground) shed() {
+	o := &g.overhead
+	if o.ShedLevel > 0 && g.ledger.Count(ledger.Shed) == 0 {
+		g.ledger.Add(ledger.Shed, 1, ledger.Where{At: g.shedSince})
+	}
+	noted := g.ledger.Count(ledger.NoteShedCalls)
+	o.ShedCalls = max(o.ShedCalls, noted)
+	g.ledger.AddBytes(ledger.NoteShedCalls, o.ShedCalls-noted, o.ShedBytes, ledger.Where{At: g.shedSince})
 }
 
 // losses counts the records that found no room in a ring: by the rings' own accounts, or by the heartbeats' where they say more.

@@ -28,7 +28,6 @@ type Objects struct {
 	links    []link.Link
 	targets  *targetMap
 	rings    *ringSet
-	stats    statsSampler
 	live     live
 }
 

@@ -25,6 +25,7 @@ type ring struct {
 	producer []byte // page of the writer's position, and the data twice
 	data     []byte // the data twice
 	mask     uint64
+	peak     atomic.Uint64 // bytes that waited at the fullest look since Fill
 }
 
 const (
@@ -71,6 +72,7 @@ func (r *ring) drain(fn func([]byte) error) (n int, err error) {
 	at := position(r.consumer).Load()
 	end := position(r.producer).Load() // acquire: what was written before is seen
 	released := at
+	r.see(end - at)
 	for at < end {
 		start := at & r.mask
 		length := (*atomic.Uint32)(unsafe.Pointer(&r.data[start])).Load()
@@ -99,6 +101,33 @@ func (r *ring) drain(fn func([]byte) error) (n int, err error) {
 		position(r.consumer).Store(at)
 	}
 	return n, err
+}
+
+// see remembers the most that waited.
+func (r *ring) see(waiting uint64) {
+	for {
+		peak := r.peak.Load()
+		if waiting <= peak || r.peak.CompareAndSwap(peak, waiting) {
+			return
+		}
+	}
+}
+
+// waiting is how many bytes wait now.
+func (r *ring) waiting() uint64 {
+	at := position(r.consumer).Load() // first: what is read meanwhile only makes it more
+	return position(r.producer).Load() - at
+}
+
+// Fill returns how full the fullest ring is, from 0 to 1: now, or at any Drain since the last call. It may be called while
+// another goroutine drains.
+func (o *Objects) Fill() float64 {
+	fill := 0.0
+	for _, r := range o.rings.rings {
+		most := max(r.peak.Swap(0), r.waiting())
+		fill = max(fill, float64(most)/float64(r.mask+1))
+	}
+	return min(fill, 1)
 }
 
 // trim cuts a record to the size that its event_header states: the programs reserve more than they fill.

@@ -4,6 +4,7 @@ package bpf
 
 import (
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -77,46 +78,16 @@ func (o *Objects) Counters() (Counters, error) {
 	return c, nil
 }
 
-// statsSampler estimates run time from short windows in which the kernel keeps BPF statistics: they cost every program of
-// the machine some 20 ns a run, so they are not left on.
-type statsSampler struct {
-	last  time.Time // end of the last window
-	total time.Duration
-}
-
-const statsWindow = 10 * time.Millisecond
-
-// ProgramTime returns how long the programs have run since the first call, on all CPUs. It is an estimate: each call
-// measures a window of 10 ms, in which it blocks, and takes the time since the last call to be like it. False: the kernel
-// does not let us (before 5.8, or without CAP_SYS_ADMIN). Not for concurrent use.
-func (o *Objects) ProgramTime() (time.Duration, bool) {
-	before, err := o.runTime()
-	if err != nil {
-		return 0, false
-	}
-	stats, err := ebpf.EnableStats(bpfStatsRunTime)
-	if err != nil {
-		return 0, false
-	}
-	start := time.Now()
-	time.Sleep(statsWindow)
-	window := time.Since(start)
-	after, err := o.runTime()
-	stats.Close()
-	if err != nil {
-		return 0, false
-	}
-	if !o.stats.last.IsZero() {
-		since := time.Since(o.stats.last)
-		o.stats.total += time.Duration(float64(after-before) * float64(since) / float64(window))
-	}
-	o.stats.last = time.Now()
-	return o.stats.total, true
+// CountRunTime makes the kernel add up the run times of all BPF programs of the node until the result is closed. That costs
+// every run of every program some 20 ns, so it should not be left on. It needs Linux 5.8 and CAP_SYS_ADMIN.
+func (o *Objects) CountRunTime() (io.Closer, error) {
+	return ebpf.EnableStats(bpfStatsRunTime)
 }
 
 const bpfStatsRunTime = 0 // BPF_STATS_RUN_TIME
 
-func (o *Objects) runTime() (total time.Duration, err error) {
+// RunTime returns how long the programs have run, on all CPUs, while the kernel added it up.
+func (o *Objects) RunTime() (total time.Duration, err error) {
 	for name, p := range o.programs {
 		s, err := p.Stats()
 		if err != nil {

@@ -3,16 +3,10 @@
 package capture
 
 import (
-	"bytes"
-	"fmt"
-	"os"
-	"strconv"
-	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -21,22 +15,23 @@ const (
 	clockInterval = 5 * time.Second
 )
 
-// heart writes the recorder's receipt: what it cost, what was lost, and the clocks (DESIGN D6, D7).
+// heart writes the recorder's receipt: what it cost, what was lost, and the clocks (DESIGN D6, D7); and has the budget kept by it.
 type heart struct {
-	kernel Kernel
-	sink   Sink
-	clock  Clock
-	events func() uint64
-	shed   *shedder
+	kernel   Kernel
+	sink     Sink
+	clock    Clock
+	gauges   Gauges
+	events   func() uint64
+	keeper   *keeper
+	programs *programTimer
+	dir      string // the reel
+	segment  int64  // bytes of journal
+	load     bool   // there is a limit of it
 
 	rings     map[int]bpf.CPULoss // as last written
 	nextClock format.KTime
-	statsOn   bool // the kernel keeps run times of BPF programs anyway
 	last      format.Heartbeat
-}
-
-func newHeart(kernel Kernel, sink Sink, clock Clock, events func() uint64, shed *shedder) *heart {
-	return &heart{kernel: kernel, sink: sink, clock: clock, events: events, shed: shed, rings: map[int]bpf.CPULoss{}, statsOn: programStatsOn()}
+	maxRSS    uint64
 }
 
 // beat appends one heartbeat, the rings that changed, and the clocks when they are due or final is set. An error of the sink's
@@ -46,12 +41,21 @@ func (h *heart) beat(final bool) error {
 	if stats.Err != nil {
 		return stats.Err
 	}
-	h.shed.update(stats)
-	row, err := h.measure(stats)
+	now := h.clock.Now()
+	h.programs.tick(now, false)
+	row, reading, err := h.measure(now, stats)
 	if err != nil {
 		return err
 	}
+	if err := h.keeper.observe(reading); err != nil {
+		return err
+	}
+	if h.keeper.takeChanged() {
+		h.programs.soon()
+	}
+	row.ShedLevel = uint8(h.keeper.level.Load())
 	h.last = row
+	h.maxRSS = max(h.maxRSS, row.RSS)
 	if err := h.sink.AppendRow(&row); err != nil {
 		return err
 	}
@@ -70,35 +74,57 @@ func (h *heart) clocks() error {
 	return h.sink.AppendRow(&row)
 }
 
-func (h *heart) measure(stats format.WriterStats) (row format.Heartbeat, err error) {
+// measure reads everything, for the reel and for the budget.
+func (h *heart) measure(now format.KTime, stats format.WriterStats) (row format.Heartbeat, r budget.Reading, err error) {
 	targets, err := h.kernel.Targets()
 	if err != nil {
-		return row, err
+		return row, r, err
 	}
-	now := h.clock.Now()
 	lost, err := h.account(now)
 	if err != nil {
-		return row, err
+		return row, r, err
 	}
-	cpu, err := ownCPU()
+	usage, err := h.gauges.Usage(helpersOf(h.sink))
 	if err != nil {
-		return row, err
-	}
-	rss, err := ownRSS()
-	if err != nil {
-		return row, err
+		return row, r, err
 	}
 	row = format.Heartbeat{
-		Time: now, RecorderCPU: cpu, RSS: rss, Events: h.events(), LostEvents: lost, ProgramTime: -1,
+		Time: now, RecorderCPU: usage.CPU, RSS: usage.Memory, Events: h.events(), LostEvents: lost,
 		JournalBytes: uint64(stats.JournalBytes), SealedBytes: uint64(stats.SealedBytes), UnsealedBytes: uint64(max(stats.UnsealedBytes, 0)),
-		ShedLevel: uint8(h.shed.level.Load()), Targets: uint32(len(targets)),
+		Targets: uint32(len(targets)),
 	}
-	if h.statsOn {
-		if t, ok := h.kernel.ProgramTime(); ok {
-			row.ProgramTime = t
-		}
+	row.ProgramTime, row.ProgramsMeasured = h.programs.estimate(now)
+	if row.ShedCalls, row.ShedBytes, err = h.keeper.shedCalls(); err != nil {
+		return row, r, err
 	}
-	return row, nil
+	r = budget.Reading{
+		Time: now, CPU: usage.CPU + max(row.ProgramTime, 0), Journal: budget.Bytes(row.JournalBytes), Memory: budget.Bytes(usage.Memory), Lost: lost,
+		Reel: budget.Bytes(row.SealedBytes + row.UnsealedBytes), Unsealed: budget.Bytes(row.UnsealedBytes),
+		// A segment is there twice while it is sealed.
+		Reserve:       budget.Bytes(min(int64(row.UnsealedBytes), h.segment)),
+		SealingBehind: stats.Shed, SealingBusy: stats.Pressed,
+		FreeDisk: unknown, FreeMemory: unknown,
+	}
+	return row, r, h.node(&row, &r)
+}
+
+// unknown is a reading that ends nothing.
+const unknown = ^budget.Bytes(0)
+
+// node reads what the node has left. What cannot be read, for once, is unknown.
+func (h *heart) node(row *format.Heartbeat, r *budget.Reading) error {
+	if free, _, err := h.gauges.Disk(h.dir); err == nil {
+		row.FreeDisk, r.FreeDisk = free, budget.Bytes(free)
+	}
+	if free, _, err := h.gauges.Memory(); err == nil {
+		row.FreeMemory, r.FreeMemory = free, budget.Bytes(free)
+	}
+	if !h.load {
+		return nil
+	}
+	load, err := h.gauges.Load()
+	r.Load = load
+	return err
 }
 
 // account appends a row for each ring that changed, and returns how many records all rings have lost.
@@ -121,36 +147,10 @@ func (h *heart) account(now format.KTime) (lost uint64, err error) {
 	return lost, nil
 }
 
-// programStatsOn reports whether the kernel keeps run times of BPF programs. The recorder never switches that on: it costs
-// every program of the node.
-func programStatsOn() bool {
-	text, err := os.ReadFile("/proc/sys/kernel/bpf_stats_enabled")
-	return err == nil && strings.TrimSpace(string(text)) == "1"
-}
-
-// ownCPU is the user and system time of this process.
-func ownCPU() (time.Duration, error) {
-	var u unix.Rusage
-	if err := unix.Getrusage(unix.RUSAGE_SELF, &u); err != nil {
-		return 0, fmt.Errorf("read the recorder's CPU time: %w", err)
+// helpersOf returns the processes that work for the sink now.
+func helpersOf(s Sink) []format.PID {
+	if helped, ok := s.(interface{ Helpers() []format.PID }); ok {
+		return helped.Helpers()
 	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano()), nil
-}
-
-// ownRSS is the resident memory of this process, in bytes.
-func ownRSS() (uint64, error) {
-	const path = "/proc/self/statm"
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return 0, err
-	}
-	fields := bytes.Fields(text)
-	if len(fields) < 2 {
-		return 0, fmt.Errorf("%s: %q is not memory in pages", path, text)
-	}
-	pages, err := strconv.ParseUint(string(fields[1]), 10, 64)
-	if err != nil {
-		return 0, fmt.Errorf("%s: %w", path, err)
-	}
-	return pages * uint64(os.Getpagesize()), nil
+	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/ebpf-reel/reel/format"
 )
@@ -128,6 +129,17 @@ func (h *heldCommand) release() error {
 func (h *heldCommand) abandon() {
 	h.gate.Close()
 	h.verdict.Close()
+}
+
+// cpu is what the command has taken, once it has ended: it is a child of the recorder, and no helper.
+func (h *heldCommand) cpu() time.Duration {
+	if h == nil {
+		return 0
+	}
+	if _, ended := h.ended(); !ended {
+		return 0 // not waited for: it counts nowhere yet
+	}
+	return h.cmd.ProcessState.UserTime() + h.cmd.ProcessState.SystemTime()
 }
 
 // ended reports whether the command has ended, and its wait status.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -43,6 +44,8 @@ type Config struct {
 	Tool        string   // "reel 0.1.0"
 	CommandLine []string // of the recorder, masked
 
+	Limits budget.Limits // zero: the defaults of budget.Limits.Complete
+
 	RingBytes     int // of each CPU; 0: 8 MiB, and less on more than 16 CPUs, so that all take 128 MiB or 1 MiB each
 	SegmentBytes  int64
 	SegmentTime   time.Duration
@@ -58,6 +61,7 @@ type Ready struct {
 	Dir     string
 	Targets []Target // with their descendants, in order of their pids
 	Refused []Hook   // what could not be attached
+	Budget  string   // the limits, in one line
 }
 
 // Target is a process that is recorded.
@@ -96,12 +100,14 @@ func (c *Config) check() error {
 		return &UsageError{fmt.Sprintf("a capture of %v is not possible: the duration is positive, or 0 for no limit", c.Duration)}
 	case c.RingBytes != 0 && (c.RingBytes < os.Getpagesize() || c.RingBytes > 1<<30 || bits.OnesCount(uint(c.RingBytes)) != 1):
 		return &UsageError{fmt.Sprintf("rings of %d bytes are not possible: the size is a power of two from %d to %d", c.RingBytes, os.Getpagesize(), 1<<30)}
-	case c.SegmentBytes != 0 && (c.SegmentBytes < 64<<10 || c.SegmentBytes > 1<<30):
+	case c.SegmentBytes != 0 && (c.SegmentBytes < minSegmentBytes || c.SegmentBytes > 1<<30):
 		return &UsageError{fmt.Sprintf("segments of %d bytes are not possible: 64 KiB to 1 GiB are", c.SegmentBytes)}
 	case c.SegmentTime != 0 && c.SegmentTime < 100*time.Millisecond:
 		return &UsageError{fmt.Sprintf("segments of %v are not possible: 100ms is the least", c.SegmentTime)}
 	case c.FlushInterval != 0 && c.FlushInterval < 10*time.Millisecond:
 		return &UsageError{fmt.Sprintf("a flush each %v is not possible: 10ms is the least", c.FlushInterval)}
+	case c.Limits.CPU < 0 || c.Limits.Load < 0:
+		return &UsageError{"a negative limit is not possible: 0 is none"}
 	case slices.Contains(c.PIDs, 0):
 		return &UsageError{"0 is no process id: -p takes ids as ps shows them"}
 	case slices.Contains(c.Comms, ""):
@@ -134,8 +140,26 @@ func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {
 	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Salt: salt}
 }
 
+// A reel of bounded size is sealed in small pieces: what is not sealed takes many times as much, and the bound is on both.
+const (
+	segmentsOfDisk  = 8
+	minSegmentBytes = 64 << 10
+	segmentBytes    = 64 << 20
+)
+
+// segment is the size of a segment, in bytes of journal.
+func (c *Config) segment() int64 {
+	switch disk := int64(min(c.Limits.Disk, 1<<62)); {
+	case c.SegmentBytes != 0:
+		return c.SegmentBytes
+	case disk != 0:
+		return max(minSegmentBytes, min(segmentBytes, disk/segmentsOfDisk))
+	}
+	return segmentBytes
+}
+
 func (c *Config) writerConfig() format.WriterConfig {
-	return format.WriterConfig{SegmentBytes: c.SegmentBytes, SegmentTime: c.SegmentTime, FlushInterval: c.FlushInterval, Filter: c.Filter}
+	return format.WriterConfig{SegmentBytes: c.segment(), SegmentTime: c.SegmentTime, FlushInterval: c.FlushInterval, Filter: c.Filter}
 }
 
 // targetNames says for the manifest how processes were chosen.

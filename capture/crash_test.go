@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -83,6 +84,7 @@ func TestFullDisk(t *testing.T) {
 	cfg.Dir = filepath.Join(disk, "full.reel")
 	cfg.PIDs = []format.PID{server.pid()}
 	cfg.SegmentBytes = 256 << 10
+	cfg.Limits.MinFreeDisk = budget.Unlimited // else it ends before the disk is full
 	r := begin(t, cfg)
 	client := helper(t, "client", server.url, "forever")
 	select {

@@ -25,7 +25,6 @@ type drainer struct {
 	kernel Kernel
 	sink   Sink
 	clock  Clock
-	shed   *shedder
 	procs  *describer
 
 	take    func(ev []byte) error // method value, made once
@@ -40,8 +39,8 @@ type drainer struct {
 	exited chan struct{} // holds one token when a process has ended since it was read
 }
 
-func newDrainer(kernel Kernel, sink Sink, clock Clock, shed *shedder, procs *describer) *drainer {
-	d := &drainer{kernel: kernel, sink: sink, clock: clock, shed: shed, procs: procs, exited: make(chan struct{}, 1), flushed: clock.Now()}
+func newDrainer(kernel Kernel, sink Sink, clock Clock, procs *describer) *drainer {
+	d := &drainer{kernel: kernel, sink: sink, clock: clock, procs: procs, exited: make(chan struct{}, 1), flushed: clock.Now()}
 	d.take = d.takeEvent
 	return d
 }
@@ -95,11 +94,6 @@ func (d *drainer) takeEvent(ev []byte) error {
 	d.counts[kind]++
 	if kind == format.EventProc {
 		d.process(ev)
-	}
-	if d.shed.level.Load() > 0 {
-		if ev = d.shed.strip(kind, ev); ev == nil {
-			return nil
-		}
 	}
 	return d.sink.AppendEvent(ev)
 }

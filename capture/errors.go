@@ -29,6 +29,16 @@ func (e *RefusedError) Error() string { return e.Why + ": " + e.Do }
 
 func (e *RefusedError) Unwrap() error { return e.Err }
 
+// NodeError means that a capture ended before its time because the node was short of something. Its reel is whole.
+type NodeError struct {
+	Dir string // the reel
+	Why string
+}
+
+func (e *NodeError) Error() string {
+	return fmt.Sprintf("%s: the capture ended before its time, the reel %s is whole until then", e.Why, e.Dir)
+}
+
 // BrokenError means that a capture ended because it could not go on. What it had recorded until then is in the reel.
 type BrokenError struct {
 	Dir string // the reel

@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -34,6 +35,7 @@ type fakeKernel struct {
 	closed   bool
 	snaplen  uint32
 	shed     bpf.ShedLevel
+	fill     float64
 }
 
 func (k *fakeKernel) Attach() []bpf.HookResult { return k.hooks }
@@ -75,12 +77,14 @@ func (k *fakeKernel) Drain(fn func([]byte) error) (int, error) {
 	return n, k.drain
 }
 
-func (k *fakeKernel) Loss() ([]bpf.CPULoss, error)       { return k.loss, nil }
-func (k *fakeKernel) Counters() (bpf.Counters, error)    { return k.counters, nil }
-func (k *fakeKernel) ProgramTime() (time.Duration, bool) { return 0, false }
-func (k *fakeKernel) SetSnaplen(bytes uint32) error      { k.snaplen = bytes; return nil }
-func (k *fakeKernel) SetShed(level bpf.ShedLevel) error  { k.shed = level; return nil }
-func (k *fakeKernel) Close() error                       { k.closed = true; return nil }
+func (k *fakeKernel) Loss() ([]bpf.CPULoss, error)      { return k.loss, nil }
+func (k *fakeKernel) Counters() (bpf.Counters, error)   { return k.counters, nil }
+func (k *fakeKernel) CountRunTime() (io.Closer, error)  { return nil, errors.New("not permitted") }
+func (k *fakeKernel) RunTime() (time.Duration, error)   { return 0, nil }
+func (k *fakeKernel) Fill() float64                     { return k.fill }
+func (k *fakeKernel) SetSnaplen(bytes uint32) error     { k.snaplen = bytes; return nil }
+func (k *fakeKernel) SetShed(level bpf.ShedLevel) error { k.shed = level; return nil }
+func (k *fakeKernel) Close() error                      { k.closed = true; return nil }
 
 type fakeSink struct {
 	mu     sync.Mutex
@@ -172,7 +176,7 @@ func fakeConfig(t *testing.T) Config {
 
 func event(kind format.EventKind, size int) []byte {
 	ev := make([]byte, size)
-	binary.LittleEndian.PutUint32(ev[sizeOffset:], uint32(size))
+	binary.LittleEndian.PutUint32(ev[16:], uint32(size)) // event_header.size
 	binary.LittleEndian.PutUint16(ev[kindOffset:], uint16(kind))
 	return ev
 }
@@ -227,45 +231,6 @@ func TestSlowSinkDoesNotEndTheCapture(t *testing.T) {
 	sum, err := record(t.Context(), fakeConfig(t), fakePorts(k, s))
 	if err != nil || sum.Total() != 20 || len(s.events) != 20 {
 		t.Errorf("%d of 20 events taken, %d stored: %v", sum.Total(), len(s.events), err)
-	}
-}
-
-func TestShedsPayloadAndRecovers(t *testing.T) {
-	shed := &shedder{}
-	ev := event(format.EventIO, ioEventSize+10)
-	binary.LittleEndian.PutUint32(ev[capturedOffset:], 10)
-	binary.LittleEndian.PutUint16(ev[moreOffset:], 1)
-	ev[56] = 99 // ret
-	more := event(format.EventIOMore, 60)
-
-	shed.update(format.WriterStats{Pressed: true, Shed: true})
-	if shed.level.Load() != 1 {
-		t.Fatal("it does not shed when the sink asks for it")
-	}
-	if shed.strip(format.EventIOMore, more) != nil {
-		t.Error("a continuation is kept without its call's payload")
-	}
-	sock := event(format.EventSock, 160)
-	if got := shed.strip(format.EventSock, sock); len(got) != 160 {
-		t.Error("a socket event is cut")
-	}
-	var row format.Decoded
-	if err := format.DecodeEvent(shed.strip(format.EventIO, ev), &row); err != nil {
-		t.Fatal(err)
-	}
-	if row.IO.Cut != format.CutShed || row.IO.Captured != 0 || row.More != 0 || len(row.IO.Payload) != 0 || row.IO.Ret != 99 {
-		t.Errorf("the stripped call is %+v", row.IO)
-	}
-	if ev[cutOffset] != 0 {
-		t.Error("the record in the ring was written to")
-	}
-	shed.update(format.WriterStats{Pressed: true})
-	if shed.level.Load() != 1 {
-		t.Error("it recovers before the sealer has caught up")
-	}
-	shed.update(format.WriterStats{})
-	if shed.level.Load() != 0 || shed.periods != 1 {
-		t.Error("it does not recover")
 	}
 }
 
@@ -430,7 +395,7 @@ func TestTargetWhoseIDIsTakenOver(t *testing.T) {
 func TestHotPathAllocatesNothing(t *testing.T) {
 	k := &fakeKernel{}
 	s := &countingSink{}
-	d := newDrainer(k, s, systemClock{}, &shedder{}, newDescriber(fakeProc{}, systemClock{}, s))
+	d := newDrainer(k, s, systemClock{}, newDescriber(fakeProc{}, systemClock{}, s))
 	ev := event(format.EventIO, 400)
 	allocs := testing.AllocsPerRun(1000, func() {
 		if err := d.take(ev); err != nil {
@@ -451,7 +416,7 @@ func (s *countingSink) AppendEvent(ev []byte) error { s.bytes += len(ev); return
 
 func BenchmarkTakeEvent(b *testing.B) {
 	s := &countingSink{}
-	d := newDrainer(&fakeKernel{}, s, systemClock{}, &shedder{}, newDescriber(fakeProc{}, systemClock{}, s))
+	d := newDrainer(&fakeKernel{}, s, systemClock{}, newDescriber(fakeProc{}, systemClock{}, s))
 	ev := event(format.EventIO, 400)
 	b.SetBytes(int64(len(ev)))
 	for b.Loop() {

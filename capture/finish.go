@@ -5,6 +5,7 @@ package capture
 import (
 	"fmt"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -17,6 +18,7 @@ func (r *recording) last() error {
 	if err := r.snapshot(); err != nil {
 		return err
 	}
+	r.heart.programs.tick(r.clock.Now(), true)
 	return r.heart.clocks()
 }
 
@@ -29,10 +31,14 @@ func (r *recording) finish(err error) (*Summary, error) {
 	if err != nil {
 		r.summary.Reason = ReasonBroken
 	}
+	highest, noteErr := r.keeper.end()
+	r.summary.Shed, err = highest, firstOf(err, noteErr)
 	r.notesAtEnd()
 	if err == nil {
 		err = r.heart.beat(true)
 		r.summary.RunningCPU = r.heart.last.RecorderCPU - r.cpuBefore
+		r.summary.ProgramTime, r.summary.Measured = r.heart.last.ProgramTime, r.heart.last.ProgramsMeasured
+		r.summary.ShedCalls = r.heart.last.ShedCalls
 	}
 	r.account()
 	closed := r.kernel.Close() // before sealing, which takes a while: the node is free of us
@@ -55,11 +61,14 @@ func (r *recording) drainRest() error {
 
 // notesAtEnd says what the recording could not see, as far as it knows.
 func (r *recording) notesAtEnd() {
-	r.note(NoteStopped, 1, string(r.summary.Reason))
+	stopped := string(r.summary.Reason)
+	if stop := r.summary.Stop; stop != nil {
+		stopped += ": " + stop.Why
+	}
+	r.note(NoteStopped, 1, stopped)
 	r.note(NoteTargetExited, r.drain.exits.Load(), "")
 	r.note(NoteProcessUndescribed, r.procs.missed.Load(), "")
 	r.note(NoteProcessHidden, r.procs.hidden.Load(), "")
-	r.note(NoteShed, r.shed.periods, "")
 	if r.exitUnseen() {
 		r.note(NoteExitUnseen, 1, "")
 	}
@@ -103,11 +112,12 @@ func (r *recording) result(err error) (*Summary, error) {
 	s.Clean = err == nil
 	stats := r.sink.Stats()
 	s.JournalBytes, s.ReelBytes = stats.JournalBytes, stats.SealedBytes
-	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) == nil {
-		s.MaxRSS = uint64(u.Maxrss) << 10 // getrusage(2): kilobytes
+	s.MaxRSS = r.heart.maxRSS
+	var self, helpers unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &self) == nil && unix.Getrusage(unix.RUSAGE_CHILDREN, &helpers) == nil {
+		s.MaxRSS = max(s.MaxRSS, uint64(self.Maxrss)<<10) // getrusage(2): kilobytes
+		s.RecorderCPU = rusageTime(&self) + rusageTime(&helpers) - r.command.cpu()
 	}
-	s.RecorderCPU, _ = ownCPU()
 	if r.command != nil {
 		status, ended := r.command.ended()
 		s.Command, s.CommandRuns = status, !ended
@@ -119,8 +129,13 @@ func (r *recording) result(err error) (*Summary, error) {
 	if err != nil {
 		return s, &BrokenError{Dir: s.Dir, Err: err}
 	}
+	if s.Reason == ReasonNode {
+		return s, &NodeError{Dir: s.Dir, Why: s.Stop.Why}
+	}
 	return s, nil
 }
+
+func rusageTime(u *unix.Rusage) time.Duration { return time.Duration(u.Utime.Nano() + u.Stime.Nano()) }
 
 // discard removes a reel that this recording made, and that holds nothing yet.
 func discard(dir string) error {

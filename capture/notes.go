@@ -24,6 +24,8 @@ const (
 	NoteCompatCalls        NoteName = "compat_calls"
 	NoteErrorQueue         NoteName = "error_queue"
 	NoteShed               NoteName = "shed"
+	NoteShedLess           NoteName = "shed_less"
+	NoteShedCalls          NoteName = "shed_calls"
 	NoteExitUnseen         NoteName = "exit_unseen"
 	NoteProbeSkipped       NoteName = "probe_skipped"
 	NoteStopped            NoteName = "stopped"
@@ -39,7 +41,9 @@ var notes = map[NoteName]string{
 	NoteMapFull:            "a table of the probes was full: addresses, durations or state changes of some sockets and calls are missing",
 	NoteCompatCalls:        "socket calls by 32-bit programs were not recorded",
 	NoteErrorQueue:         "reads of a socket's error queue were not recorded: they move no bytes of the stream",
-	NoteShed:               "sealing could not keep up, so payload was left out for a time: use a smaller --snaplen, fewer targets, or a faster disk",
+	NoteShed:               "the recorder was over its budget and left out more: a smaller --snaplen, fewer targets (--port) or a larger budget (--max-cpu, --max-rate, --max-memory) avoid it",
+	NoteShedLess:           "the recorder was within its budget again and left out less",
+	NoteShedCalls:          "reads and writes were counted instead of recorded, to stay within the budget",
 	NoteExitUnseen:         "the end of processes cannot be seen by a hook on this kernel: it was looked for once a second",
 	NoteProbeSkipped:       "the kernel skipped runs of a probe that was interrupted by itself: calls may be missing",
 	NoteStopped:            "why the capture ended",
@@ -58,11 +62,13 @@ func NoteNames() iter.Seq[NoteName] {
 	return slices.Values(names)
 }
 
-// note appends a note to the reel and remembers it for the summary.
+// note appends a note to the reel and remembers it for the summary. It may be called from any goroutine.
 func (r *recording) note(name NoteName, count uint64, detail string) {
 	if count == 0 {
 		return
 	}
+	r.notedMu.Lock()
+	defer r.notedMu.Unlock()
 	r.append(&format.Note{Time: r.clock.Now(), Name: string(name), Count: count, Detail: detail})
 	for i := range r.noted {
 		if r.noted[i].Name == name {

@@ -3,9 +3,11 @@
 package capture
 
 import (
+	"io"
 	"time"
 
 	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture/gauge"
 	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -24,7 +26,9 @@ type Kernel interface {
 	Drain(fn func(ev []byte) error) (int, error)
 	Loss() ([]bpf.CPULoss, error)
 	Counters() (bpf.Counters, error)
-	ProgramTime() (time.Duration, bool)
+	CountRunTime() (io.Closer, error)
+	RunTime() (time.Duration, error)
+	Fill() float64
 	SetSnaplen(bytes uint32) error
 	SetShed(level bpf.ShedLevel) error
 	Close() error
@@ -60,12 +64,25 @@ type Proc interface {
 	OwnPIDNamespace() (uint64, error)
 }
 
+// Gauges are readings of this process and of the node: *gauge.Gauges.
+type Gauges interface {
+	// Usage is what this process takes, with those that work for it.
+	Usage(helpers []format.PID) (gauge.Usage, error)
+	// Memory is what may still be had, and all that there is, in bytes.
+	Memory() (free, total uint64, err error)
+	// Disk is the same for the file system of a path.
+	Disk(path string) (free, size uint64, err error)
+	// Load is that of the last minute, for each CPU.
+	Load() (float64, error)
+}
+
 // ports is the world that one recording runs in.
 type ports struct {
 	load   func(bpf.Options) (Kernel, error)
 	create func(dir string, info format.CaptureInfo, cfg format.WriterConfig) (Sink, error)
 	clock  Clock
 	proc   Proc
+	gauges Gauges
 }
 
 // realPorts is this machine.
@@ -85,7 +102,8 @@ func realPorts() ports {
 			}
 			return w, nil
 		},
-		clock: systemClock{},
-		proc:  procfs.New(),
+		clock:  systemClock{},
+		proc:   procfs.New(),
+		gauges: gauge.New(),
 	}
 }

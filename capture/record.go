@@ -9,13 +9,17 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"runtime"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -49,14 +53,33 @@ func record(ctx context.Context, cfg Config, p ports) (*Summary, error) {
 	if _, err := os.Lstat(cfg.Dir); err == nil {
 		return nil, &format.ExistsError{Dir: cfg.Dir}
 	}
+	rings := uint64(cfg.ringBytes(p.proc.CPUs()) * p.proc.CPUs())
+	limits, reading, err := completeLimits(cfg.Limits, p.gauges, filepath.Dir(cfg.Dir), rings)
+	if err != nil {
+		return nil, err
+	}
+	cfg.Limits = limits
+	defer limitMemory(uint64(limits.Memory), rings)()
 	r, err := open(&cfg, p, self)
 	if err != nil {
 		return nil, err
 	}
 	// Loading took memory that is of no use any more: the kernel's types.
 	debug.FreeOSMemory()
+	r.budget = limits.Describe(reading)
 	return r.run(ctx, chosen, command)
 }
+
+// limitMemory makes the collector work harder near the limit, which counts what is mapped of the rings too.
+func limitMemory(limit, rings uint64) (undo func()) {
+	if limit == 0 {
+		return func() {}
+	}
+	before := debug.SetMemoryLimit(int64(max(limit-min(limit, 2*rings), leastHeap)))
+	return func() { debug.SetMemoryLimit(before) }
+}
+
+const leastHeap = 64 << 20
 
 // recording is one capture.
 type recording struct {
@@ -71,8 +94,9 @@ type recording struct {
 	watch   *commWatch
 	procs   *describer
 	drain   *drainer
-	shed    *shedder
+	keeper  *keeper
 	heart   *heart
+	budget  string       // the limits, in one line
 	command *heldCommand // nil: none
 	ready   bool         // the capture has begun: from here on what happened is worth keeping
 
@@ -80,6 +104,7 @@ type recording struct {
 	cpuBefore time.Duration // that the recorder had used when the capture had begun
 	ticks     uint64
 	summary   Summary
+	notedMu   sync.Mutex
 	noted     []Noted
 }
 
@@ -113,13 +138,15 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 		}
 		return nil, errors.Join(err, discard(cfg.Dir)) // what it had made of it is ours
 	}
-	r := &recording{cfg: cfg, kernel: kernel, sink: sink, clock: p.clock, proc: p.proc, self: self, shed: &shedder{}, begun: p.clock.Now()}
-	r.summary.Dir = cfg.Dir
+	r := &recording{cfg: cfg, kernel: kernel, sink: sink, clock: p.clock, proc: p.proc, self: self, begun: p.clock.Now()}
+	r.summary.Dir, r.summary.ProgramTime = cfg.Dir, -1
 	r.targets = newTargets(kernel, p.proc, self)
 	r.watch = newCommWatch(p.proc, self, cfg.Comms)
 	r.procs = newDescriber(p.proc, p.clock, sink)
-	r.drain = newDrainer(kernel, sink, p.clock, r.shed, r.procs)
-	r.heart = newHeart(kernel, sink, p.clock, r.drain.total, r.shed)
+	r.drain = newDrainer(kernel, sink, p.clock, r.procs)
+	r.keeper = newKeeper(kernel, p.clock, cfg.Limits, r.note)
+	r.heart = &heart{kernel: kernel, sink: sink, clock: p.clock, gauges: p.gauges, events: r.drain.total, keeper: r.keeper, programs: newProgramTimer(kernel),
+		dir: cfg.Dir, segment: cfg.segment(), load: cfg.Limits.Load > 0, rings: map[int]bpf.CPULoss{}}
 	for _, h := range hooks {
 		r.summary.Hooks = append(r.summary.Hooks, Hook{Name: h.Name, Purpose: h.Purpose, Err: h.Err})
 	}
@@ -158,17 +185,20 @@ func (r *recording) run(ctx context.Context, chosen []procfs.Stat, command strin
 	stopDrain := make(chan struct{})
 	draining := start(func() error { return r.drain.run(stopDrain) })
 	describing := start(r.procs.run)
+	stopWatch := make(chan struct{})
+	watching := start(func() error { return r.keeper.watchRings(stopWatch) })
 
 	err := r.begin(chosen, command)
 	if err == nil {
-		r.summary.Reason, err = r.wait(ctx, draining, describing)
+		r.summary.Reason, err = r.wait(ctx, draining, describing, watching)
 	}
 	if err == nil {
 		err = r.last()
 	}
 	err = firstOf(err, r.targets.release())
 	close(stopDrain)
-	err = firstOf(err, draining.result())
+	close(stopWatch)
+	err = firstOf(err, draining.result(), watching.result())
 	if err == nil {
 		err = r.drainRest()
 	}
@@ -246,6 +276,7 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 		return err
 	}
 	r.cpuBefore = r.heart.last.RecorderCPU
+	r.heart.programs.begin(r.clock.Now())
 	r.announce()
 	if r.command != nil {
 		if err := r.command.release(); err != nil {
@@ -278,7 +309,7 @@ func (r *recording) announce() {
 	if r.cfg.OnReady == nil {
 		return
 	}
-	ready := Ready{Dir: r.cfg.Dir}
+	ready := Ready{Dir: r.cfg.Dir, Budget: r.budget}
 	pids, _ := r.kernel.Targets()
 	for _, pid := range pids {
 		comm, _ := r.proc.Comm(format.PID(pid))
@@ -293,7 +324,7 @@ func (r *recording) announce() {
 }
 
 // wait returns when the capture is to end.
-func (r *recording) wait(ctx context.Context, draining, describing *task) (Reason, error) {
+func (r *recording) wait(ctx context.Context, draining, describing, watching *task) (Reason, error) {
 	ticks, stop := r.clock.Tick(beatInterval)
 	defer stop()
 	var over <-chan time.Time
@@ -312,6 +343,8 @@ func (r *recording) wait(ctx context.Context, draining, describing *task) (Reaso
 			return ReasonBroken, draining.err
 		case <-describing.done:
 			return ReasonBroken, describing.err
+		case <-watching.done:
+			return ReasonBroken, watching.err
 		case <-ctx.Done():
 			return ReasonStopped, nil
 		case <-over:
@@ -319,6 +352,9 @@ func (r *recording) wait(ctx context.Context, draining, describing *task) (Reaso
 		case <-ticks:
 			if err := r.tick(); err != nil {
 				return ReasonBroken, err
+			}
+			if reason := r.overBudget(); reason != "" {
+				return reason, nil
 			}
 		case <-r.drain.exited:
 		case <-commandEnded:
@@ -328,6 +364,18 @@ func (r *recording) wait(ctx context.Context, draining, describing *task) (Reaso
 			return reason, err
 		}
 	}
+}
+
+// overBudget says that the budget ends the capture; "" while it does not.
+func (r *recording) overBudget() Reason {
+	r.summary.Stop = r.keeper.stopped()
+	switch {
+	case r.summary.Stop == nil:
+		return ""
+	case r.summary.Stop.Cause == budget.CauseDisk:
+		return ReasonDisk
+	}
+	return ReasonNode
 }
 
 // nothingLeft says why there is nothing left to record; "" while there is.

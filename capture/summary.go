@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -23,12 +24,17 @@ type Summary struct {
 	Hooks     []Hook
 	Notes     []Noted
 
-	// The receipt.
+	// The receipt: the recorder with its helper processes.
 	RecorderCPU  time.Duration // user and system, from the program's start to its end: loading and sealing included
 	RunningCPU   time.Duration // of that, while it recorded
+	ProgramTime  time.Duration // of the BPF programs, on all CPUs, while it recorded; -1 unknown
+	Measured     time.Duration // of Duration, in which ProgramTime was measured
 	MaxRSS       uint64        // bytes
 	JournalBytes int64         // appended
 	ReelBytes    int64         // of Parquet
+	Shed         budget.Level  // the highest
+	ShedCalls    uint64        // reads and writes that have no rows
+	Stop         *budget.Stop  // why the budget ended the capture; nil: it did not
 
 	// Command is how the command ended. CommandRuns: it has not.
 	Command     syscall.WaitStatus
@@ -55,9 +61,11 @@ type Reason string
 
 // The reasons.
 const (
-	ReasonStopped  Reason = "stopped"                  // the context is done
-	ReasonDuration Reason = "the duration is over"     // Config.Duration
-	ReasonTargets  Reason = "all targets have ended"   // and no --comm can bring new ones
-	ReasonCommand  Reason = "the command has ended"    // and what it has started, unless there are other targets
-	ReasonBroken   Reason = "the capture cannot go on" // an error says why
+	ReasonStopped  Reason = "stopped"                           // the context is done
+	ReasonDuration Reason = "the duration is over"              // Config.Duration
+	ReasonTargets  Reason = "all targets have ended"            // and no --comm can bring new ones
+	ReasonCommand  Reason = "the command has ended"             // and what it has started, unless there are other targets
+	ReasonDisk     Reason = "the reel has the size it may have" // Config.Limits.Disk
+	ReasonNode     Reason = "the node is short of something"    // other limits; Summary.Stop says of what
+	ReasonBroken   Reason = "the capture cannot go on"          // an error says why
 )

@@ -217,8 +217,8 @@ var heartbeatTable = table[Heartbeat]{
 	time: func(r *Heartbeat) KTime { return r.Time },
 	cols: []column[Heartbeat]{
 		number("time_ns", "of the reading", delta, func(r *Heartbeat) *KTime { return &r.Time }),
-		number("recorder_cpu_ns", "user and system time of the recorder", delta, func(r *Heartbeat) *time.Duration { return &r.RecorderCPU }),
-		number("rss_bytes", "of the recorder", delta, func(r *Heartbeat) *uint64 { return &r.RSS }),
+		number("recorder_cpu_ns", "user and system time of the recorder with its helper processes", delta, func(r *Heartbeat) *time.Duration { return &r.RecorderCPU }),
+		number("rss_bytes", "of the recorder with its helper processes", delta, func(r *Heartbeat) *uint64 { return &r.RSS }),
 		number("journal_bytes", "appended so far", delta, func(r *Heartbeat) *uint64 { return &r.JournalBytes }),
 		number("sealed_bytes", "of Parquet written so far", delta, func(r *Heartbeat) *uint64 { return &r.SealedBytes }),
 		number("unsealed_bytes", "of journals not sealed yet", delta, func(r *Heartbeat) *uint64 { return &r.UnsealedBytes }),
@@ -227,6 +227,12 @@ var heartbeatTable = table[Heartbeat]{
 		number("program_ns", "run time of the BPF programs so far", delta, func(r *Heartbeat) *time.Duration { return &r.ProgramTime }).or(-1),
 		number("shed_level", "0: nothing is shed", dict, func(r *Heartbeat) *uint8 { return &r.ShedLevel }),
 		number("targets", "processes recorded now", dict, func(r *Heartbeat) *uint32 { return &r.Targets }),
+		number("programs_measured_ns", "time in which program_ns was measured; the rest of the capture is taken to be like it", delta,
+			func(r *Heartbeat) *time.Duration { return &r.ProgramsMeasured }).since(2),
+		number("shed_calls", "reads and writes that were counted instead of recorded, so far", delta, func(r *Heartbeat) *uint64 { return &r.ShedCalls }).since(2),
+		number("shed_bytes", "that these moved", delta, func(r *Heartbeat) *uint64 { return &r.ShedBytes }).since(2),
+		number("free_memory_bytes", "of the node, or of the recorder's cgroup if that has less; 0: unknown", delta, func(r *Heartbeat) *uint64 { return &r.FreeMemory }).since(2),
+		number("free_disk_bytes", "of the reel's file system; 0: unknown", delta, func(r *Heartbeat) *uint64 { return &r.FreeDisk }).since(2),
 	},
 }
 

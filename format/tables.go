@@ -128,8 +128,8 @@ type Clock struct {
 // Heartbeat is the recorder's own receipt, once a second (D6). Counters are totals since the start of the capture.
 type Heartbeat struct {
 	Time          KTime
-	RecorderCPU   time.Duration // user+system
-	RSS           uint64        // bytes
+	RecorderCPU   time.Duration // user+system, of the recorder with its helper processes
+	RSS           uint64        // bytes, of the recorder with its helper processes
 	JournalBytes  uint64        // appended
 	SealedBytes   uint64        // Parquet written
 	UnsealedBytes uint64        // journal not yet sealed
@@ -138,6 +138,13 @@ type Heartbeat struct {
 	ProgramTime   time.Duration // run time of the BPF programs; -1 n/a
 	ShedLevel     uint8         // 0 none
 	Targets       uint32        // processes recorded now
+
+	// Since version 2.
+	ProgramsMeasured time.Duration // of the time since the start, in which ProgramTime was measured; the rest is taken to be like it
+	ShedCalls        uint64        // reads and writes that were counted instead of recorded
+	ShedBytes        uint64        // that these moved
+	FreeMemory       uint64        // bytes of the node, or of the recorder's cgroup if that has less; 0 unknown
+	FreeDisk         uint64        // bytes of the reel's file system; 0 unknown
 }
 
 // Ring is the loss account of one CPU's ring, with each heartbeat in which it changed. Counters are totals.

@@ -115,14 +115,41 @@ func (d *Data) Receipt() []Point {
 	kernel := "not measured"
 	if o.ProgramTime >= 0 {
 		kernel = quantity.Duration(o.ProgramTime)
+		if d.Summary.Duration > 0 {
+			of := quantity.Share(uint64(o.ProgramTime), uint64(d.Summary.Duration)) + " of one CPU"
+			if sampled := quantity.Sampled(o.ProgramsMeasured, d.Summary.Duration); sampled != "" && o.ProgramsMeasured > 0 {
+				of += "; " + sampled
+			}
+			kernel += " (" + of + ")"
+		}
 	}
-	return []Point{
+	points := []Point{
 		{"recorder CPU", cpu, facts.Info},
 		{"kernel programs", kernel, facts.Info},
 		{"recorder memory", quantity.Bytes(o.MaxRSS) + " at most", facts.Info},
 		{"written", quantity.Bytes(o.Written), facts.Info},
 		{"events", quantity.Count(o.Events) + " taken, " + quantity.Count(o.Lost) + " lost", lossLevel(o.Lost)},
 	}
+	if o.ShedLevel > 0 {
+		points = append(points, Point{"left out", shedText(o), max(facts.Notice, lossLevel(o.ShedCalls))})
+	}
+	return points
+}
+
+// shedLevels says what each level of shedding leaves out (format/SPEC.md, heartbeat.shed_level).
+var shedLevels = [...]string{"nothing", "bodies", "bodies and heads", "bodies, heads and stacks", "bodies, heads and whole calls"}
+
+func shedText(o *facts.Overhead) string {
+	text := "to stay within the budget, for " + quantity.Duration(o.ShedTime) + ": "
+	if int(o.ShedLevel) < len(shedLevels) {
+		text += shedLevels[o.ShedLevel]
+	} else {
+		text += "level " + quantity.Count(uint64(o.ShedLevel))
+	}
+	if o.ShedCalls > 0 {
+		text += "; " + quantity.Of(o.ShedCalls, "call") + " of " + quantity.Bytes(o.ShedBytes) + " not recorded"
+	}
+	return text
 }
 
 func lossLevel(lost uint64) facts.Severity {

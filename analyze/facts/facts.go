@@ -240,4 +240,10 @@ type Overhead struct {
 	Events      uint64
 	Lost        uint64
 	ProgramTime time.Duration // -1 n/a
+
+	ProgramsMeasured time.Duration // of the capture, in which ProgramTime was measured; 0 not known
+	ShedLevel        uint8         // the highest; 0: nothing was left out
+	ShedTime         time.Duration // with something left out
+	ShedCalls        uint64        // reads and writes that were counted instead of recorded
+	ShedBytes        uint64        // that these moved
 }

@@ -60,6 +60,8 @@ const (
 	NoteErrorQueue
 	NoteExitUnseen
 	NoteProbeSkipped
+	NoteShedLess
+	NoteShedCalls
 	NoteStopped
 	NoteUnknown
 
@@ -124,12 +126,12 @@ var registry = [numNames]registered{
 	CutNoCopy:   {"cut_no_copy", facts.Info, Capture, "Bytes were moved without passing through the process (sendfile, splice, MSG_TRUNC); lengths are exact, the content is nowhere to read."},
 	CutFault:    {"cut_fault", facts.Notice, Capture, "A page of a process was not in memory when the probe read it; lengths are exact, content is missing."},
 	CutLimit:    {"cut_limit", facts.Notice, Capture, "A call had more buffers than the probe walks; lengths are exact, content is missing."},
-	CutShed:     {"cut_shed", facts.Notice, Capture, "The recorder copied less to keep up with the load; lengths are exact. A smaller --snaplen or a faster disk avoids it."},
+	CutShed:     {"cut_shed", facts.Notice, Capture, "The recorder copied less to stay within its budget; lengths are exact. A smaller --snaplen, fewer targets or a larger budget avoid it."},
 	CutLost:     {"cut_lost", facts.DataLoss, Capture, "The continuation of a call found no room in a ring; lengths are exact, content is missing. Record with larger rings (--ring-bytes)."},
 	CutPolicy:   {"cut_policy", facts.Info, Capture, "The payload policy of the recording (--payload) does not keep these bytes; lengths are exact."},
 	CutDamaged:  {"cut_damaged", facts.DataLoss, Capture, "Bytes were recorded, but the reel's payload file is missing or damaged; lengths are exact. Copy the reel again."},
 	CutUnknown:  {"cut_unknown", facts.Notice, Capture, "Bytes are missing for a reason that this version of reel has no name for; lengths are exact."},
-	Shed:        {"shed", facts.Notice, Capture, "The recorder reduced what it copied at times, to keep up; use a smaller --snaplen, fewer targets, or a faster disk."},
+	Shed:        {"shed", facts.Notice, Capture, "The recorder was over its budget and left out more; the note says of what. A smaller --snaplen, fewer targets (--port) or a larger budget avoid it."},
 	Masked:      {"masked", facts.Info, Capture, "Credentials were replaced by '*' before they reached the disk; --keep-secrets keeps them."},
 
 	NoteTargetExited:       {"target_exited", facts.Info, Capture, "A recorded process ended during the capture."},
@@ -142,6 +144,8 @@ var registry = [numNames]registered{
 	NoteErrorQueue:         {"error_queue", facts.Info, Capture, "Reads of a socket's error queue were not recorded: they move no bytes of the stream."},
 	NoteExitUnseen:         {"exit_unseen", facts.Info, Capture, "This kernel has no hook for the end of a process: it was looked for once a second."},
 	NoteProbeSkipped:       {"probe_skipped", facts.DataLoss, Capture, "The kernel skipped runs of a probe, which cannot be interrupted by itself: calls may be missing. Sequence numbers tell on which connections."},
+	NoteShedLess:           {"shed_less", facts.Info, Capture, "The recorder was within its budget again, and left out less."},
+	NoteShedCalls:          {"shed_calls", facts.DataLoss, Capture, "Reads and writes were counted instead of recorded while the recorder was over its budget: exchanges that they belong to are incomplete. Raise the budget (--max-cpu, --max-rate, --max-memory) or record fewer targets (--port)."},
 	NoteStopped:            {"stopped", facts.Info, Capture, "Why the capture ended."},
 	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
 
@@ -151,7 +155,7 @@ var registry = [numNames]registered{
 	ClockFar:           {"clock_far", facts.Info, Analysis, "Rows lie more than a minute from the nearest clock row: their wall times may be off by the drift of the clock."},
 	LateRow:            {"late_row", facts.Notice, Analysis, "Rows came later than the reordering window reaches: they were used where they came, and may be out of order."},
 	WindowFull:         {"window_full", facts.Notice, Analysis, "More rows fell into the reordering window than it holds: it was shortened, later rows may be out of order."},
-	StreamLost:         {"stream_lost", facts.DataLoss, Analysis, "Bytes of a connection were moved by calls that are not in the reel (ring loss, or a call that is not hooked): exchanges there are incomplete."},
+	StreamLost:         {"stream_lost", facts.DataLoss, Analysis, "Bytes of a connection were moved by calls that are not in the reel (ring loss, shed load, or a call that is not hooked): exchanges there are incomplete."},
 	StreamTailLost:     {"stream_tail_lost", facts.DataLoss, Analysis, "The last bytes of a connection were moved by calls that are not in the reel: its last exchange is incomplete."},
 	StreamOverlap:      {"stream_overlap", facts.Notice, Analysis, "Two calls claim the same bytes of a connection: the bytes were given to the first, the other is a hole."},
 	StreamReordered:    {"stream_reordered", facts.Info, Analysis, "Calls of several threads on one connection ended in another order than their bytes; the order was repaired."},

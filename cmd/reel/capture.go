@@ -34,6 +34,7 @@ type captureFlags struct {
 	segmentBytes  sizeValue
 	segmentTime   time.Duration
 	flushInterval time.Duration
+	budget        budgetFlags
 }
 
 func newCaptureCommand() *cobra.Command {
@@ -70,6 +71,7 @@ once. It needs root, or CAP_BPF and CAP_PERFMON.`,
 	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 64MiB)")
 	flags.DurationVar(&f.segmentTime, "segment-time", 0, "seal a segment after this time at the latest (default 10s)")
 	flags.DurationVar(&f.flushInterval, "flush-interval", 0, "what a crash of the machine may lose (default 1s)")
+	f.budget.register(flags)
 	return cmd
 }
 
@@ -80,6 +82,11 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		Tool: "reel " + toolVersion(), CommandLine: mask.Args(slices.Clone(os.Args)),
 		RingBytes: int(f.ringBytes), SegmentBytes: int64(f.segmentBytes), SegmentTime: f.segmentTime, FlushInterval: f.flushInterval,
 	}
+	limits, err := f.budget.limits()
+	if err != nil {
+		return cfg, err
+	}
+	cfg.Limits = limits
 	dash := cmd.ArgsLenAtDash()
 	if dash < 0 {
 		dash = len(args)
@@ -158,11 +165,12 @@ func captureError(err error) error {
 	var usage *capture.UsageError
 	var target *capture.TargetError
 	var refused *capture.RefusedError
+	var node *capture.NodeError
 	var broken *capture.BrokenError
 	switch {
 	case errors.As(err, &usage), errors.As(err, &target):
 		return withCode(exitInput, err)
-	case errors.As(err, &refused), errors.As(err, &broken):
+	case errors.As(err, &refused), errors.As(err, &node), errors.As(err, &broken):
 		return withCode(exitEnvironment, err)
 	}
 	return err

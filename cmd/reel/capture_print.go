@@ -67,6 +67,7 @@ func (p *capturePrinter) ready(r capture.Ready) {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
 	p.line(fmt.Sprintf("reel: recording %s (%s) into %s; Ctrl-C ends it", plural(len(r.Targets), "process", "processes"), strings.Join(names, ", "), r.Dir))
+	p.line("reel: budget: " + r.Budget)
 }
 
 func (p *capturePrinter) progress(now capture.Progress) {
@@ -85,7 +86,7 @@ func (p *capturePrinter) progress(now capture.Progress) {
 func (p *capturePrinter) summary(s *capture.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line(fmt.Sprintf("reel: captured %s records in %s, lost %s (%s)", quantity.Count(s.Total()), s.Duration.Round(10*time.Millisecond), lostText(s), s.Reason))
+	p.line(fmt.Sprintf("reel: captured %s records in %s, lost %s (%s)", quantity.Count(s.Total()), s.Duration.Round(10*time.Millisecond), lostText(s), reasonText(s)))
 	p.line("  records    " + kindsText(s.Events))
 	var refused []string
 	for _, h := range s.Hooks {
@@ -102,11 +103,19 @@ func (p *capturePrinter) summary(s *capture.Summary) {
 			p.line(fmt.Sprintf("  note       %s × %s%s", quantity.Count(n.Count), n.Name.Sentence(), detail(n.Detail)))
 		}
 	}
-	share := 100 * s.RunningCPU.Seconds() / max(s.Duration.Seconds(), 1e-3)
-	p.line(fmt.Sprintf("  cost       %.1f %% of one core while recording, %s of CPU with loading and sealing, at most %s of memory, %s of journal, %s on disk",
-		share, s.RecorderCPU.Round(10*time.Millisecond), quantity.Bytes(s.MaxRSS), quantity.Bytes(uint64(s.JournalBytes)), quantity.Bytes(uint64(s.ReelBytes))))
+	for _, line := range costLines(s) {
+		p.line(line)
+	}
 	name := shellQuote(s.Dir)
 	p.line(fmt.Sprintf("reel: the reel is %s; look at it with: reel report %s -o %s", name, name, shellQuote(strings.TrimSuffix(s.Dir, ".reel")+".html")))
+}
+
+// reasonText says why a capture has ended; what the budget said, unless an error will.
+func reasonText(s *capture.Summary) string {
+	if s.Stop != nil && s.Reason == capture.ReasonDisk {
+		return string(s.Reason) + ": " + s.Stop.Why
+	}
+	return string(s.Reason)
 }
 
 func lostText(s *capture.Summary) string {

@@ -98,8 +98,13 @@ type overheadInfo struct {
 	Journal     uint64        `json:"journal_bytes"`
 	Sealed      uint64        `json:"sealed_bytes"`
 	Events      uint64        `json:"events"`
-	ProgramTime time.Duration `json:"program_time_ns"` // -1: not measured
+	ProgramTime time.Duration `json:"program_time_ns"`      // -1: not measured
+	Measured    time.Duration `json:"programs_measured_ns"` // of the capture, in which ProgramTime was measured; 0: not known
 	MaxShed     uint8         `json:"max_shed_level"`
+	ShedCalls   uint64        `json:"shed_calls"` // reads and writes that were counted instead of recorded
+	ShedBytes   uint64        `json:"shed_bytes"`
+	FreeMemory  uint64        `json:"least_free_memory"` // 0: not known
+	FreeDisk    uint64        `json:"least_free_disk"`   // 0: not known
 }
 
 type noteInfo struct {
@@ -198,7 +203,17 @@ func (c *infoCollector) heartbeat(r *format.Heartbeat) {
 	// Counters are totals: the last row has them all.
 	o.RecorderCPU, o.Journal, o.Sealed, o.Events, o.ProgramTime = r.RecorderCPU, r.JournalBytes, r.SealedBytes, r.Events, r.ProgramTime
 	o.MaxRSS, o.MaxShed = max(o.MaxRSS, r.RSS), max(o.MaxShed, r.ShedLevel)
+	o.Measured, o.ShedCalls, o.ShedBytes = r.ProgramsMeasured, r.ShedCalls, r.ShedBytes
+	o.FreeMemory, o.FreeDisk = least(o.FreeMemory, r.FreeMemory), least(o.FreeDisk, r.FreeDisk)
 	c.info.Loss.Captured, c.info.Loss.Lost = r.Events, r.LostEvents
+}
+
+// least is the smaller of two readings, of which 0 is none.
+func least(a, b uint64) uint64 {
+	if a == 0 || b == 0 {
+		return max(a, b)
+	}
+	return min(a, b)
 }
 
 func (c *infoCollector) finish(m *format.Manifest) {

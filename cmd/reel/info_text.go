@@ -71,7 +71,13 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	} else {
 		line("overhead", "recorder %s CPU (%s of one core), RSS up to %s, journal %s, sealed %s, programs %s, shed level up to %d",
 			quantity.Duration(o.RecorderCPU), quantity.Share(uint64(max(o.RecorderCPU, 0)), uint64(max(info.Duration, 0))),
-			quantity.Bytes(o.MaxRSS), quantity.Bytes(o.Journal), quantity.Bytes(o.Sealed), programs(o.ProgramTime), o.MaxShed)
+			quantity.Bytes(o.MaxRSS), quantity.Bytes(o.Journal), quantity.Bytes(o.Sealed), info.programs(), o.MaxShed)
+		if o.ShedCalls > 0 {
+			line("", "%s, which moved %s, counted instead of recorded", quantity.Of(o.ShedCalls, "call"), quantity.Bytes(o.ShedBytes))
+		}
+		if o.FreeMemory > 0 && o.FreeDisk > 0 {
+			line("", "the node had at least %s of free memory and %s of free disk", quantity.Bytes(o.FreeMemory), quantity.Bytes(o.FreeDisk))
+		}
 	}
 	for _, n := range info.Notes {
 		line("note", "%s (%d): %s", plain(n.Name), n.Count, plain(n.Detail))
@@ -126,9 +132,16 @@ func ports(list []uint16) string {
 	return strings.Trim(strings.ReplaceAll(fmt.Sprint(list), " ", ","), "[]")
 }
 
-func programs(d time.Duration) string {
-	if d < 0 {
+func (info *reelInfo) programs() string {
+	o := info.Overhead
+	switch {
+	case o.ProgramTime < 0:
 		return "n/a"
+	case o.Measured <= 0: // by a recorder that did not say
+		return quantity.Duration(o.ProgramTime)
 	}
-	return quantity.Duration(d)
+	if sampled := quantity.Sampled(o.Measured, info.Duration); sampled != "" {
+		return quantity.Duration(o.ProgramTime) + " (" + sampled + ")"
+	}
+	return quantity.Duration(o.ProgramTime)
 }

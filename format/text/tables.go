@@ -131,6 +131,11 @@ var heartbeatColumns = []column{
 	duration("programs", func(r *format.Heartbeat) *time.Duration { return &r.ProgramTime }),
 	number("shed", func(r *format.Heartbeat) *uint8 { return &r.ShedLevel }),
 	number("targets", func(r *format.Heartbeat) *uint32 { return &r.Targets }),
+	duration("programs_measured", func(r *format.Heartbeat) *time.Duration { return &r.ProgramsMeasured }),
+	number("shed_calls", func(r *format.Heartbeat) *uint64 { return &r.ShedCalls }),
+	number("shed_bytes", func(r *format.Heartbeat) *uint64 { return &r.ShedBytes }),
+	number("free_memory", func(r *format.Heartbeat) *uint64 { return &r.FreeMemory }),
+	number("free_disk", func(r *format.Heartbeat) *uint64 { return &r.FreeDisk }),
 }
 
 var processColumns = []column{

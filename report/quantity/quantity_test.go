@@ -84,3 +84,14 @@ func TestRate(t *testing.T) {
 		}
 	}
 }
+
+func TestSampled(t *testing.T) {
+	for _, c := range []struct {
+		measured, whole time.Duration
+		want            string
+	}{{time.Minute, time.Minute, ""}, {57 * time.Second, time.Minute, ""}, {2 * time.Second, time.Minute, "sampled 2.00 s of 60.0 s"}, {0, 0, ""}} {
+		if got := Sampled(c.measured, c.whole); got != c.want {
+			t.Errorf("%v of %v: %q, want %q", c.measured, c.whole, got, c.want)
+		}
+	}
+}
