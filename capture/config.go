@@ -14,6 +14,7 @@ import (
 	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/capture/procfs"
+	"github.com/ebpf-reel/reel/capture/trigger"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -39,6 +40,11 @@ type Config struct {
 	Ports    []uint16      // local or remote; empty: all
 
 	Filter format.Filter // masks what is sealed
+
+	// Triggers are rules that are judged each second (docs/triggers.md). Heads makes what counts HTTP exchanges for them: needed
+	// when a rule is about HTTP.
+	Triggers []trigger.Rule
+	Heads    func([]format.HeadScope) format.HeadWatcher
 	// For the manifest.
 	Payload     string   // the policy that Filter follows
 	Tool        string   // "reel 0.1.0"
@@ -54,6 +60,7 @@ type Config struct {
 	// OnReady is called once when everything is attached, before a Command runs; OnProgress each second. Both may be nil.
 	OnReady    func(Ready)
 	OnProgress func(Progress)
+	OnFiring   func(Firing) // a trigger rule fired; may be nil
 }
 
 // Ready says what a capture that has begun records.
@@ -115,7 +122,7 @@ func (c *Config) check() error {
 	case slices.Contains(c.Ports, 0):
 		return &UsageError{"0 is no port: --port takes 1 to 65535"}
 	}
-	return nil
+	return c.checkTriggers()
 }
 
 // Memory of all rings, unless their size is given: on a node of many CPUs each has less to take.

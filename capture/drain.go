@@ -26,6 +26,8 @@ type drainer struct {
 	sink   Sink
 	clock  Clock
 	procs  *describer
+	// observer is what trigger rules have on this path; nil: nothing, and the path costs what it does without.
+	observer *observer
 
 	take    func(ev []byte) error // method value, made once
 	flushed format.KTime
@@ -92,6 +94,9 @@ func (d *drainer) takeEvent(ev []byte) error {
 		kind = 0
 	}
 	d.counts[kind]++
+	if d.observer != nil {
+		d.observer.see(kind, ev)
+	}
 	if kind == format.EventProc {
 		d.process(ev)
 	}
@@ -112,6 +117,9 @@ func (d *drainer) process(ev []byte) {
 		d.procs.want(p.PID, p.Start)
 	case format.ProcExit:
 		d.procs.ended(p.PID)
+		if d.observer != nil {
+			d.observer.exited(p)
+		}
 		d.exits.Add(1)
 		select {
 		case d.exited <- struct{}{}:

@@ -165,6 +165,8 @@ func (p fakeProc) Describe(pid format.PID) (format.Process, error) {
 
 func (p fakeProc) CPUs() int { return 1 }
 
+func (p fakeProc) Load() (int64, error) { return 500, nil }
+
 func (p fakeProc) OwnPIDNamespace() (uint64, error) { return initialPIDNamespace, nil }
 
 func fakeConfig(t *testing.T) Config {

@@ -33,6 +33,7 @@ func (r *recording) finish(err error) (*Summary, error) {
 	}
 	highest, noteErr := r.keeper.end()
 	r.summary.Shed, err = highest, firstOf(err, noteErr)
+	err = firstOf(err, r.trigger.end())
 	r.notesAtEnd()
 	if err == nil {
 		err = r.heart.beat(true)
@@ -65,10 +66,11 @@ func (r *recording) notesAtEnd() {
 	if stop := r.summary.Stop; stop != nil {
 		stopped += ": " + stop.Why
 	}
-	r.note(NoteStopped, 1, stopped)
+	r.note(NoteStopped, 1, stopped+r.trigger.stopper())
 	r.note(NoteTargetExited, r.drain.exits.Load(), "")
 	r.note(NoteProcessUndescribed, r.procs.missed.Load(), "")
 	r.note(NoteProcessHidden, r.procs.hidden.Load(), "")
+	r.trigger.notes(r.note)
 	if r.exitUnseen() {
 		r.note(NoteExitUnseen, 1, "")
 	}

@@ -29,6 +29,11 @@ const (
 	NoteExitUnseen         NoteName = "exit_unseen"
 	NoteProbeSkipped       NoteName = "probe_skipped"
 	NoteStopped            NoteName = "stopped"
+	NoteTriggerBlindTLS    NoteName = "trigger_blind_tls"
+	NoteTriggerBlindHTTP2  NoteName = "trigger_blind_http2"
+	NoteTriggerBlindBytes  NoteName = "trigger_blind_bytes"
+	NoteTriggerUnpaired    NoteName = "trigger_unpaired"
+	NoteTriggerDropped     NoteName = "trigger_dropped"
 )
 
 // notes has one sentence for each name: what the summary of a recording prints.
@@ -47,6 +52,11 @@ var notes = map[NoteName]string{
 	NoteExitUnseen:         "the end of processes cannot be seen by a hook on this kernel: it was looked for once a second",
 	NoteProbeSkipped:       "the kernel skipped runs of a probe that was interrupted by itself: calls may be missing",
 	NoteStopped:            "why the capture ended",
+	NoteTriggerBlindTLS:    "connections were encrypted: triggers on HTTP did not see what they carry",
+	NoteTriggerBlindHTTP2:  "connections speak HTTP/2: triggers on HTTP do not read it",
+	NoteTriggerBlindBytes:  "messages began with bytes that were not copied: triggers on HTTP did not see whether they were HTTP",
+	NoteTriggerUnpaired:    "requests were not counted by triggers on HTTP: their response was not seen before that of a later one, or too many connections were open",
+	NoteTriggerDropped:     "events came faster than triggers could be judged: they are in the reel, and fired nothing",
 }
 
 // Sentence returns what the note means.

@@ -61,6 +61,7 @@ type Proc interface {
 	Leader(tid format.PID) (format.PID, error)
 	Describe(pid format.PID) (format.Process, error)
 	CPUs() int
+	Load() (int64, error)
 	OwnPIDNamespace() (uint64, error)
 }
 

@@ -97,6 +97,7 @@ type recording struct {
 	keeper  *keeper
 	heart   *heart
 	budget  string       // the limits, in one line
+	trigger *triggers    // nil: no rules
 	command *heldCommand // nil: none
 	ready   bool         // the capture has begun: from here on what happened is worth keeping
 
@@ -147,6 +148,12 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	r.keeper = newKeeper(kernel, p.clock, cfg.Limits, r.note)
 	r.heart = &heart{kernel: kernel, sink: sink, clock: p.clock, gauges: p.gauges, events: r.drain.total, keeper: r.keeper, programs: newProgramTimer(kernel),
 		dir: cfg.Dir, segment: cfg.segment(), load: cfg.Limits.Load > 0, rings: map[int]bpf.CPULoss{}}
+	if r.trigger, err = newTriggers(cfg, kernel, sink, p.clock); err != nil {
+		return nil, err
+	}
+	if r.trigger != nil {
+		r.drain.observer = r.trigger.observer
+	}
 	for _, h := range hooks {
 		r.summary.Hooks = append(r.summary.Hooks, Hook{Name: h.Name, Purpose: h.Purpose, Err: h.Err})
 	}
@@ -269,6 +276,9 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 	if err := r.snapshot(); err != nil {
 		return err
 	}
+	if err := r.trigger.begin(r.proc, r.procs); err != nil {
+		return err
+	}
 	if err := r.heart.beat(true); err != nil {
 		return err
 	}
@@ -357,8 +367,23 @@ func (r *recording) wait(ctx context.Context, draining, describing, watching *ta
 				return reason, nil
 			}
 		case <-r.drain.exited:
+		case e := <-r.trigger.occurred():
+			if err := r.trigger.occur(e); err != nil {
+				return ReasonBroken, err
+			}
+		case s := <-r.trigger.snapDone():
+			if err := r.trigger.snapEnded(s); err != nil {
+				return ReasonBroken, err
+			}
+		case <-r.trigger.expired():
+			if err := r.trigger.shorten(); err != nil {
+				return ReasonBroken, err
+			}
 		case <-commandEnded:
 			commandEnded = nil
+		}
+		if r.trigger.stopped() {
+			return ReasonTrigger, nil
 		}
 		if reason, err := r.nothingLeft(); reason != "" || err != nil {
 			return reason, err
@@ -424,6 +449,15 @@ func (r *recording) tick() error {
 	}
 	if err := r.heart.beat(false); err != nil {
 		return err
+	}
+	if r.trigger != nil {
+		targets, err := r.kernel.Targets()
+		if err != nil {
+			return err
+		}
+		if err := r.trigger.second(targets); err != nil {
+			return err
+		}
 	}
 	if r.cfg.OnProgress != nil {
 		beat := &r.heart.last

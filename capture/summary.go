@@ -67,5 +67,6 @@ const (
 	ReasonCommand  Reason = "the command has ended"             // and what it has started, unless there are other targets
 	ReasonDisk     Reason = "the reel has the size it may have" // Config.Limits.Disk
 	ReasonNode     Reason = "the node is short of something"    // other limits; Summary.Stop says of what
+	ReasonTrigger  Reason = "a trigger asked for it"            // its action is stop
 	ReasonBroken   Reason = "the capture cannot go on"          // an error says why
 )

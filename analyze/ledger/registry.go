@@ -63,6 +63,11 @@ const (
 	NoteShedLess
 	NoteShedCalls
 	NoteStopped
+	NoteTriggerBlindTLS
+	NoteTriggerBlindHTTP2
+	NoteTriggerBlindBytes
+	NoteTriggerUnpaired
+	NoteTriggerDropped
 	NoteUnknown
 
 	// What the analysis found.
@@ -147,6 +152,11 @@ var registry = [numNames]registered{
 	NoteShedLess:           {"shed_less", facts.Info, Capture, "The recorder was within its budget again, and left out less."},
 	NoteShedCalls:          {"shed_calls", facts.DataLoss, Capture, "Reads and writes were counted instead of recorded while the recorder was over its budget: exchanges that they belong to are incomplete. Raise the budget (--max-cpu, --max-rate, --max-memory) or record fewer targets (--port)."},
 	NoteStopped:            {"stopped", facts.Info, Capture, "Why the capture ended."},
+	NoteTriggerBlindTLS:    {"trigger_blind_tls", facts.Notice, Capture, "Triggers on HTTP could not look into encrypted connections: a rule that did not fire says nothing about these."},
+	NoteTriggerBlindHTTP2:  {"trigger_blind_http2", facts.Notice, Capture, "Triggers on HTTP do not read HTTP/2: a rule that did not fire says nothing about these connections."},
+	NoteTriggerBlindBytes:  {"trigger_blind_bytes", facts.Notice, Capture, "Triggers on HTTP could not look at messages of which no byte was copied (sendfile, load shedding)."},
+	NoteTriggerUnpaired:    {"trigger_unpaired", facts.Info, Capture, "Triggers on HTTP did not count requests whose response they did not see before that of a later one, as in a pipeline; the analysis counts them."},
+	NoteTriggerDropped:     {"trigger_dropped", facts.Notice, Capture, "Events came faster than triggers could be judged: they are in the reel, and fired nothing."},
 	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
 
 	ReadError:          {"read_error", facts.DataLoss, Analysis, "Rows of the reel could not be read; everything before and after them was. `reel verify` says where the damage is."},

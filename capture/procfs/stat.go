@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -32,10 +33,11 @@ type Stat struct {
 	PID     format.PID
 	PPID    format.PID // 0: none, or in another pid namespace
 	Comm    string
-	State   byte   // 'R', 'S', …, 'Z': ended, and not waited for yet
-	Threads uint64 // that have not ended
-	Start   uint64 // CLOCK_BOOTTIME nanoseconds, cut to a multiple of Tick
-	Kernel  bool   // a kernel thread
+	State   byte          // 'R', 'S', …, 'Z': ended, and not waited for yet
+	Threads uint64        // that have not ended
+	CPU     time.Duration // user and system time of all its threads, in steps of Tick
+	Start   uint64        // CLOCK_BOOTTIME nanoseconds, cut to a multiple of Tick
+	Kernel  bool          // a kernel thread
 }
 
 // Ended reports whether nothing of the process runs any more. Its first thread may have ended before others.
@@ -91,6 +93,21 @@ func (f FS) CPUs() int {
 	return max(n, 1)
 }
 
+// Load reads the load average over one minute, in thousandths (proc_loadavg(5)).
+func (f FS) Load() (int64, error) {
+	path := filepath.Join(f.Root, "loadavg")
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return 0, err
+	}
+	first, _, _ := bytes.Cut(data, []byte(" "))
+	load, err := strconv.ParseFloat(string(first), 64)
+	if err != nil || !(load >= 0 && load < 1e12) {
+		return 0, fmt.Errorf("%s: %q is no load average", path, data)
+	}
+	return int64(math.Round(load * 1000)), nil
+}
+
 // Comm reads the name of the process's first thread: at most 15 bytes.
 func (f FS) Comm(pid format.PID) (string, error) {
 	data, err := f.read(pid, "comm")
@@ -116,14 +133,16 @@ func parseStat(data []byte) (s Stat, err error) {
 	}
 	ppid, err1 := strconv.ParseUint(string(fields[4-3]), 10, 32)
 	flags, err2 := strconv.ParseUint(string(fields[9-3]), 10, 64)
+	user, err5 := strconv.ParseUint(string(fields[14-3]), 10, 63)
+	system, err6 := strconv.ParseUint(string(fields[15-3]), 10, 63)
 	threads, err4 := strconv.ParseUint(string(fields[20-3]), 10, 64)
 	start, err3 := strconv.ParseUint(string(fields[22-3]), 10, 64)
-	if errors.Join(err1, err2, err3, err4) != nil {
+	if errors.Join(err1, err2, err3, err4, err5, err6) != nil {
 		return s, errNoStat
 	}
 	return Stat{
 		PID: format.PID(pid), PPID: format.PID(ppid), Comm: string(data[open+1 : end]), State: fields[0][0],
-		Threads: threads, Start: start * uint64(Tick), Kernel: flags&flagKernelThread != 0,
+		Threads: threads, CPU: time.Duration(user+system) * Tick, Start: start * uint64(Tick), Kernel: flags&flagKernelThread != 0,
 	}, nil
 }
 

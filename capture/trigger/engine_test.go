@@ -156,7 +156,7 @@ func TestLateTicks(t *testing.T) {
 func TestEvents(t *testing.T) {
 	e := engine(t, "exit by SIGSEGV => mark", "loop: exit by signal for 3 of 10s => mark", "transfer > 1MiB => mark")
 	exit := func(at format.KTime, s Signal) (names []string) {
-		for _, f := range e.Event(at, Exit, Sample{Subject: Subject{PID: format.PID(at)}}, func(c *Condition) bool { return c.wants(s) }) {
+		for _, f := range e.Event(at, Exit, Sample{Subject: Subject{PID: format.PID(at)}}, func(c *Condition) bool { return c.Wants(s) }) {
 			names = append(names, f.Rule.Name)
 			if f.PID != format.PID(at) {
 				t.Errorf("fired for process %d", f.PID)

@@ -110,8 +110,8 @@ const (
 // holds reports whether a value fulfils the condition.
 func (c *Condition) holds(v int64) bool { return c.Op.holds(v, c.Limit) }
 
-// wants reports whether an exit by this signal is one that the condition asks for.
-func (c *Condition) wants(s Signal) bool {
+// Wants reports whether an exit by this signal is one that the condition asks for.
+func (c *Condition) Wants(s Signal) bool {
 	for _, wanted := range c.Signals {
 		if wanted == s {
 			return true

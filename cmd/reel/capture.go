@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ebpf-reel/reel/analyze/headwatch"
 	"github.com/ebpf-reel/reel/analyze/mask"
 	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture"
@@ -35,6 +36,7 @@ type captureFlags struct {
 	segmentTime   time.Duration
 	flushInterval time.Duration
 	budget        budgetFlags
+	triggers      triggerFlags
 }
 
 func newCaptureCommand() *cobra.Command {
@@ -72,6 +74,7 @@ once. It needs root, or CAP_BPF and CAP_PERFMON.`,
 	flags.DurationVar(&f.segmentTime, "segment-time", 0, "seal a segment after this time at the latest (default 10s)")
 	flags.DurationVar(&f.flushInterval, "flush-interval", 0, "what a crash of the machine may lose (default 1s)")
 	f.budget.register(flags)
+	f.triggers.register(flags)
 	return cmd
 }
 
@@ -117,6 +120,10 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		}
 		cfg.Ports = append(cfg.Ports, uint16(port))
 	}
+	if cfg.Triggers, err = f.triggers.rules(); err != nil {
+		return cfg, err
+	}
+	cfg.Heads = func(scopes []format.HeadScope) format.HeadWatcher { return headwatch.New(scopes) }
 	if err := f.payloadConfig(&cfg, cmd.Flags().Changed("snaplen")); err != nil {
 		return cfg, err
 	}
@@ -144,6 +151,11 @@ func (f *captureFlags) payloadConfig(cfg *capture.Config, snaplenGiven bool) err
 		return &usageError{"--payload none keeps no byte that --snaplen copies: leave one out"}
 	case policy == mask.None:
 		cfg.Snaplen = 0
+	}
+	if policy == mask.None || policy == mask.Heads {
+		if err := refuseSnaplenAction(cfg.Triggers, policy); err != nil {
+			return err
+		}
 	}
 	cfg.Filter = mask.New(mask.Options{KeepSecrets: f.keepSecrets, Payload: policy})
 	return nil

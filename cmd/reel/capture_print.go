@@ -83,6 +83,26 @@ func (p *capturePrinter) progress(now capture.Progress) {
 	p.shown = true
 }
 
+func (p *capturePrinter) firing(f capture.Firing) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line("reel: trigger " + firingText(f))
+}
+
+func firingText(f capture.Firing) string {
+	s := f.Name + " fired: " + sentence(f.Condition)
+	var facts []string
+	for _, fact := range []string{f.Value, f.Subject, f.Detail} {
+		if fact != "" {
+			facts = append(facts, sentence(fact))
+		}
+	}
+	if len(facts) > 0 {
+		s += " (" + strings.Join(facts, ", ") + ")"
+	}
+	return s
+}
+
 func (p *capturePrinter) summary(s *capture.Summary) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -41,7 +41,7 @@ func runCapture(stderr io.Writer, cfg capture.Config) error {
 	defer signal.Stop(broken)
 
 	p := newCapturePrinter(stderr, len(cfg.Command) > 0)
-	cfg.OnReady, cfg.OnProgress = p.ready, p.progress
+	cfg.OnReady, cfg.OnProgress, cfg.OnFiring = p.ready, p.progress, p.firing
 	finished := make(chan struct{})
 	defer close(finished)
 	go func() {
