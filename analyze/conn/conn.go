@@ -106,7 +106,11 @@ type Conn struct {
 	CallTime         [2]time.Duration
 	Exchanges        uint64
 
-	// State and Flow belong to those who read the streams and fold the numbers.
+	Secure bool // a TLS ClientHello was seen
+	TLS    facts.TLS
+
+	// Layer, State and Flow belong to those who decrypt the streams, who read them, and who fold the numbers.
+	Layer any
 	State any
 	Flow  any
 
@@ -160,18 +164,34 @@ const (
 	HTTP  Proto = 1
 	HTTP2 Proto = 2
 	TLS   Proto = 3
+	HTTPS Proto = 4
 )
 
-func (p Proto) String() string { return [...]string{"tcp", "http", "http2", "tls"}[p&3] }
+var protoNames = [...]string{"tcp", "http", "http2", "tls", "https"}
+
+func (p Proto) String() string { return protoNames[min(int(p), len(protoNames)-1)] }
+
+// Protocol is what the connection speaks: Proto is what was seen of it, behind TLS if that was decrypted.
+func (c *Conn) Protocol() Proto {
+	if c.Secure {
+		switch c.Proto {
+		case HTTP:
+			return HTTPS
+		case TCP:
+			return TLS
+		}
+	}
+	return c.Proto
+}
 
 // Facts fills f with what is known of c. Wall times are left to the caller.
 func (c *Conn) Facts(f *facts.Connection) {
 	*f = facts.Connection{
 		ID: c.ID, Peer: c.PeerID, Socket: c.Socket, Inode: c.Inode, NetNS: c.NetNS, PID: c.PID,
-		Role: c.Role, RoleBy: c.RoleBy.String(), Local: c.Local, Remote: c.Remote, Protocol: c.Proto.String(),
+		Role: c.Role, RoleBy: c.RoleBy.String(), Local: c.Local, Remote: c.Remote, Protocol: c.Protocol().String(),
 		Start: c.Start, End: c.End, SawStart: c.SawStart, SawEnd: c.SawEnd, Errno: c.Errno, Connect: c.Connect, SRTT: c.SRTT,
 		Retrans: c.Retrans, Calls: c.Calls, Bytes: c.Bytes, Captured: c.Captured, Lost: c.Lost, Gaps: c.Gaps,
-		CallTime: c.CallTime, Exchanges: c.Exchanges,
+		CallTime: c.CallTime, Exchanges: c.Exchanges, TLS: c.TLS,
 	}
 	if c.Image != nil {
 		f.Process = c.Image.Name()

@@ -88,7 +88,7 @@ func (e *Engine) give(c *conn.Conn, x *pending) {
 	ex := &x.ex
 	e.lastID++
 	c.Exchanges++
-	ex.ID, ex.Conn, ex.Protocol = e.lastID, c.ID, "http"
+	ex.ID, ex.Conn, ex.Protocol = e.lastID, c.ID, c.Protocol().String()
 	ex.Role = format.RoleServer
 	if s.request == conn.Out {
 		ex.Role = format.RoleClient

@@ -62,6 +62,7 @@ type Connection struct {
 	Gaps      [2]uint32        // places where bytes are lost
 	CallTime  [2]time.Duration // in read, write calls
 	Exchanges uint64
+	TLS       TLS
 }
 
 // Completeness says what an exchange lacks; the zero value lacks nothing.
@@ -96,6 +97,18 @@ type Message struct {
 	Headers     []Header
 	Body        []byte // the first captured bytes of the content (framing removed), within the analysis' limit
 	Calls       uint32 // system calls that moved its bytes
+}
+
+// TLS is what is known of a connection's TLS. Strings are empty when the handshake, or that part of it, was not seen.
+type TLS struct {
+	Version    string // "TLS 1.3"
+	Cipher     string // IANA name of the suite
+	ServerName string // that the client asked for (SNI, RFC 6066 §3)
+	ALPN       string // protocol that the server chose (RFC 7301)
+	// Of connections that were decrypted:
+	Records  uint64    // with application data, whose plaintext is known
+	Unproved uint64    // of them, those that a cut or a gap left without a tag
+	Plain    [2]uint64 // bytes of plaintext, read and written, as far as their number is known
 }
 
 // TraceContext is what the request carried of a distributed trace.
@@ -174,6 +187,7 @@ type Edge struct {
 type Side struct {
 	Connections   uint64
 	Exchanges     uint64
+	TLS           TLS
 	Incomplete    uint64 // exchanges with any Missing
 	Errors4xx     uint64
 	Errors5xx     uint64
@@ -224,6 +238,7 @@ type Summary struct {
 	Clean       bool
 	Connections uint64
 	Exchanges   uint64
+	TLS         TLS
 	Complete    uint64    // exchanges that lack nothing
 	Statuses    [6]uint64 // exchanges by class of status: [2] is 2xx; [0]: not known, or none of 100 to 599
 	Rows        map[string]uint64

@@ -103,6 +103,13 @@ const (
 	ParsersFull
 	NotHTTP
 
+	// What decryption says.
+	TLSNoSecret
+	TLSUnreadable
+	TLSUnopened
+	TLSUnproved
+	TLSTrialsSpent
+
 	numNames
 )
 
@@ -190,6 +197,12 @@ var registry = [numNames]registered{
 	PipelineFull:       {"pipeline_full", facts.Notice, Analysis, "More requests of one connection wait for a response than the analysis keeps; the oldest are shown unanswered."},
 	ParsersFull:        {"parsers_full", facts.DataLoss, Analysis, "More connections were inside a message than the analysis follows; the messages of the others are not shown."},
 	NotHTTP:            {"not_http", facts.Info, Analysis, "Connections speak something other than HTTP/1: their bytes are counted, their content is not shown."},
+
+	TLSNoSecret:    {"tls_no_secret", facts.Notice, Analysis, "The key log has no secret for these TLS connections, or theirs opens nothing; let the program log its keys (SSLKEYLOGFILE) before it connects."},
+	TLSUnreadable:  {"tls_unreadable", facts.Notice, Analysis, "TLS connections use a version or a cipher suite that cannot be decrypted; their ciphertext is counted."},
+	TLSUnopened:    {"tls_unopened", facts.DataLoss, Analysis, "Ciphertext could not be decrypted, since bytes are missing before it; raise --snaplen, or the ring if bytes were lost."},
+	TLSUnproved:    {"tls_unproved", facts.Info, Analysis, "TLS records were cut by the byte budget: what there is of them was decrypted, and no tag proves it. Raise --snaplen for whole records."},
+	TLSTrialsSpent: {"tls_trials_spent", facts.DataLoss, Analysis, "The search for the next readable TLS record of a connection was given up after its limit."},
 }
 
 // Names of other packages follow ours; their sets are machine words, so each has at most 64.

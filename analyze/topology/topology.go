@@ -152,7 +152,7 @@ func (f *Fold) flow(c *conn.Conn) *flow {
 	if fl, ok := c.Flow.(*flow); ok {
 		return fl
 	}
-	k := key{self: c.Image, other: c.PeerImage, role: c.Role, proto: c.Proto, port: serverPort(c)}
+	k := key{self: c.Image, other: c.PeerImage, role: c.Role, proto: c.Protocol(), port: serverPort(c)}
 	if k.other == nil {
 		k.remote = f.remote(c.Remote.Addr)
 		if k.remote.IsValid() && (k.remote.IsLoopback() || k.remote == c.Local.Addr) {
