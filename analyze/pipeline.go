@@ -8,6 +8,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/order"
+	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/analyze/topology"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -15,10 +16,10 @@ import (
 // Run analyzes src and gives connections and exchanges to sink. It reads the reel twice: first the small tables, which say
 // what time it was, who was who, and what the recorder could not see; then sockets and io, once, in a stream:
 //
-//	rows ─► order ─► conn ─► exchange ─► topology ─► edges
-//	        causal   byte    HTTP/1       │
-//	        order    streams pairs        └─► sink: exchanges as they end, connections when they are over
-//	          └────────┴────────┴───────────────► ledger
+//	rows ─► order ─► conn ─► tls ───► exchange ─► topology ─► edges
+//	        causal   byte    plain-   HTTP/1       │
+//	        order    streams text     pairs        └─► sink: exchanges as they end, connections when they are over
+//	          └────────┴────────┴────────┴───────────────► ledger
 //
 // The error is the context's, the sink's, or one of reading nothing at all; damage in the reel is in the ledger.
 func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error) {
@@ -31,7 +32,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	out := &output{sink: sink, ground: ground}
 	out.fold = topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
-	table := conn.NewTable(cfg.Conn, out, ground.processes, tally)
+	table := conn.NewTable(cfg.Conn, tls.New(cfg.TLS, tally, out), ground.processes, tally)
 	window := order.New(cfg.Order, table.Row)
 
 	var n uint64

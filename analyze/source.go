@@ -11,6 +11,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze/exchange"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/order"
+	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/analyze/topology"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -36,6 +37,7 @@ const MemoryLimit = 448 << 20
 // Config says what of each exchange is kept, and bounds the memory. The zero value keeps neither headers nor bodies.
 type Config struct {
 	Exchange  exchange.Config
+	TLS       tls.Config
 	Order     order.Limits
 	Conn      conn.Limits
 	Topology  topology.Limits

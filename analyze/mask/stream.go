@@ -109,3 +109,16 @@ func (t *table) remove(k key) {
 		t.free = append(t.free, c)
 	}
 }
+
+// Stream masks one direction of a plaintext that no filter has seen: what analysis decrypted. The zero value is at the start of
+// the direction.
+type Stream struct{ lex lexer }
+
+// Mask overwrites the credentials in the next bytes.
+func (s *Stream) Mask(b []byte) {
+	shown := s.lex.resume(b)
+	s.lex.mask(b[shown:])
+}
+
+// Skip says that bytes are missing behind those that Mask has seen.
+func (s *Stream) Skip() { s.lex.lose() }

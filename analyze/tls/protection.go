@@ -249,10 +249,21 @@ func (c *cbc) peek(dst []byte, _ uint64, h *header, body []byte) ([]byte, int) {
 	if content := h.length() - 256 - c.mac.Size(); whole > content {
 		whole = max(content, 0) / aes.BlockSize * aes.BlockSize
 	}
+	total := c.content(h.length())
 	if whole < 2*aes.BlockSize {
-		return dst, 0
+		return dst, total
 	}
-	return c.decrypt(dst, body[:whole]), 0
+	return c.decrypt(dst, body[:whole]), total
+}
+
+// content is the length of the plaintext of a record whose padding is the shortest, as all send it, if the record is as full as
+// records of long messages are; else 0, for 16 lengths give the same record.
+func (c *cbc) content(length int) int {
+	most := length - aes.BlockSize - c.mac.Size() - 1
+	if maxPlain <= most && most < maxPlain+aes.BlockSize {
+		return maxPlain
+	}
+	return 0
 }
 
 func (c *cbc) overhead() int { return 0 }

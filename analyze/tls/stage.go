@@ -12,13 +12,20 @@ import (
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/keylog"
 	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/mask"
 	"github.com/ebpf-reel/reel/format"
 )
+
+// Config is what a Stage decrypts with. The zero value decrypts nothing: handshakes are read all the same.
+type Config struct {
+	Log         *keylog.Log
+	KeepSecrets bool // else credentials in the plaintext are masked (DESIGN D15): no seal has seen it
+}
 
 // Stage is the conn.Handler that decrypts.
 type Stage struct {
 	next   conn.Handler
-	log    *keylog.Log
+	cfg    Config
 	ledger *ledger.Tally
 	// masters are the master secrets of TLS 1.2 sessions by ticket and by id: a key log need not repeat them when a session
 	// is resumed (Go's does not).
@@ -28,9 +35,9 @@ type Stage struct {
 	out   conn.Chunk // given to next
 }
 
-// New returns a Stage that gives streams to next. log may be nil: then handshakes are read, and nothing is decrypted.
-func New(log *keylog.Log, tally *ledger.Tally, next conn.Handler) *Stage {
-	return &Stage{next: next, log: log, ledger: tally, masters: make(map[string]*keylog.Secrets)}
+// New returns a Stage that gives streams to next.
+func New(cfg Config, tally *ledger.Tally, next conn.Handler) *Stage {
+	return &Stage{next: next, cfg: cfg, ledger: tally, masters: make(map[string]*keylog.Secrets)}
 }
 
 // phase is how far a connection is.
@@ -72,6 +79,7 @@ type direction struct {
 	seq    uint64     // of the next record
 	later  [][]byte   // TLS 1.3: secrets of the epochs to come
 	data   bool       // keys are those of application data
+	mask   mask.Stream
 }
 
 // heldData is a chunk that waits for the decision whether the connection is TLS.
@@ -222,7 +230,7 @@ func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, bod
 // secrets finds the secrets of the connection that a ClientHello begins: by its random, else by the session that it resumes.
 func (s *Stage) secrets(h *hello) *keylog.Secrets {
 	random := keylog.Random(h.random)
-	if found := s.log.Find(&random); found != nil {
+	if found := s.cfg.Log.Find(&random); found != nil {
 		return found
 	}
 	if found := s.masters[h.ticket]; found != nil {
@@ -410,6 +418,12 @@ func (s *Stage) emit(c *conn.Conn, t *session, d conn.Dir, plain []byte, cut uin
 		Start: min(first.start, ch.Start), End: ch.End, PID: ch.PID, TID: ch.TID, Call: ch.Call, Turn: !t.any || t.last != d,
 		Seq: first.seq, SeqValid: first.seqValid, Bytes: plain, Cut: cut,
 	}
+	if dir := &t.dirs[d]; !s.cfg.KeepSecrets {
+		dir.mask.Mask(plain)
+		if cut > 0 {
+			dir.mask.Skip()
+		}
+	}
 	t.any, t.last = true, d
 	c.TLS.Plain[d] += uint64(len(plain)) + cut
 	s.next.Data(c, d, &s.out)
@@ -419,6 +433,7 @@ func (s *Stage) emit(c *conn.Conn, t *session, d conn.Dir, plain []byte, cut uin
 func (s *Stage) emitLost(c *conn.Conn, t *session, d conn.Dir, n int64, at format.KTime, ch *conn.Chunk) {
 	s.out = conn.Chunk{Start: min(at, ch.Start), End: ch.End, Call: ch.Call, Turn: !t.any || t.last != d}
 	t.any, t.last = true, d
+	t.dirs[d].mask.Skip()
 	c.TLS.Plain[d] += uint64(max(n, 0))
 	s.next.Lost(c, d, n, &s.out)
 }
@@ -469,7 +484,7 @@ func (s *Stage) Gone(c *conn.Conn) error {
 	switch {
 	case c.TLS.Unproved > 0:
 		s.ledger.Add(ledger.TLSUnproved, c.TLS.Unproved, where)
-	case c.Secure && s.log != nil && c.TLS.Records == 0:
+	case c.Secure && s.cfg.Log != nil && c.TLS.Records == 0:
 		s.ledger.Add(ledger.TLSNoSecret, 1, where)
 	}
 	return s.next.Gone(c)

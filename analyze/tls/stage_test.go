@@ -213,7 +213,7 @@ type piece struct {
 func play(t testing.TB, log *keylog.Log, pieces []piece, turns []int) (*heard, *conn.Conn) {
 	h := newHeard(t, turns)
 	h.passing = log == nil
-	return h, h.hear(tls.New(log, ledger.NewTally(), h), pieces)
+	return h, h.hear(tls.New(tls.Config{Log: log, KeepSecrets: true}, ledger.NewTally(), h), pieces)
 }
 
 func newHeard(t testing.TB, turns []int) *heard {
@@ -349,7 +349,7 @@ func TestResumption(t *testing.T) {
 			}
 			h := newHeard(t, turns)
 			if i == 0 || version == stdtls.VersionTLS13 {
-				stage = tls.New(log, ledger.NewTally(), next)
+				stage = tls.New(tls.Config{Log: log, KeepSecrets: true}, ledger.NewTally(), next)
 			}
 			next.Handler = h
 			h.hear(stage, tap.pieces(whole))

@@ -23,6 +23,7 @@ import (
 type analyzeOptions struct {
 	output              string
 	format              string
+	keylog              string
 	strict, force, keep bool
 }
 
@@ -47,6 +48,7 @@ what was lost. It needs neither privileges nor the machine that was recorded. Wi
 	flags.StringVar(&opts.format, "format", string(table.Parquet), "of the tables: parquet, or json (JSON lines)")
 	flags.BoolVar(&opts.strict, "strict", false, "exit with 4 when data was lost")
 	flags.BoolVar(&opts.force, "force", false, "write into DIR if it exists, over its tables")
+	keylogFlag(cmd, &opts.keylog)
 	secretsFlag(cmd, &opts.keep)
 	return cmd
 }
@@ -58,6 +60,10 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 	tableFormat, err := table.ParseFormat(opts.format)
 	if err != nil {
 		return &usageError{err.Error()}
+	}
+	secrets, err := tlsConfig(opts.keylog, opts.keep)
+	if err != nil {
+		return err
 	}
 	reel, err := openReel(path, opts.keep)
 	if err != nil {
@@ -89,7 +95,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 			return nil
 		}
 	}
-	res, err := analyze.Run(ctx, reel, analyze.Config{}, sink)
+	res, err := analyze.Run(ctx, reel, analyze.Config{TLS: secrets}, sink)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ import (
 
 // secretsFlag is --keep-secrets of commands that read a reel.
 func secretsFlag(cmd *cobra.Command, keep *bool) {
-	cmd.Flags().BoolVar(keep, "keep-secrets", false, "show credentials in a tail that was not sealed as they were recorded")
+	cmd.Flags().BoolVar(keep, "keep-secrets", false, "show credentials, as far as the reel has them: in a tail that was not sealed, and in what --keylog decrypts")
 }
 
 // openReel opens the reel at dir. What was not sealed comes as a seal would have left it (DESIGN D15): under the

@@ -28,6 +28,7 @@ type reportFlags struct {
 	force       bool
 	strict      bool
 	keepSecrets bool
+	keylog      string
 	maxBytes    sizeValue
 }
 
@@ -52,6 +53,7 @@ exchanges and connections to search and sort. What does not fit into --max-bytes
 	flags.Var(&f.maxBytes, "max-bytes", "size that the page must not exceed")
 	flags.BoolVar(&f.force, "force", false, "overwrite FILE if it exists")
 	flags.BoolVar(&f.strict, "strict", false, "exit with 4 if data was lost")
+	keylogFlag(cmd, &f.keylog)
 	secretsFlag(cmd, &f.keepSecrets)
 	return cmd
 }
@@ -103,6 +105,10 @@ func runReport(cmd *cobra.Command, dir string, f *reportFlags) error {
 
 // reportData analyzes the reel and keeps what a report shows.
 func reportData(cmd *cobra.Command, dir string, f *reportFlags) (*report.Data, error) {
+	secrets, err := tlsConfig(f.keylog, f.keepSecrets)
+	if err != nil {
+		return nil, err
+	}
 	reel, err := openReel(dir, f.keepSecrets)
 	if err != nil {
 		return nil, err
@@ -110,7 +116,7 @@ func reportData(cmd *cobra.Command, dir string, f *reportFlags) (*report.Data, e
 	defer reel.Close()
 	collector := report.NewCollector(report.Limits{})
 	// One byte more than is shown tells that there is more.
-	config := analyze.Config{Exchange: exchange.Config{Headers: true, Body: report.DefaultLimits.Body + 1}}
+	config := analyze.Config{TLS: secrets, Exchange: exchange.Config{Headers: true, Body: report.DefaultLimits.Body + 1}}
 	result, err := analyze.Run(cmd.Context(), reel, config, collector)
 	if err != nil {
 		return nil, err
@@ -119,14 +125,14 @@ func reportData(cmd *cobra.Command, dir string, f *reportFlags) (*report.Data, e
 	data.Title = f.title
 	data.Reel = filepath.Base(filepath.Clean(dir))
 	data.Tool = "reel " + toolVersion()
-	data.Privacy = privacy(reel.Manifest(), f.keepSecrets)
+	data.Privacy = privacy(reel.Manifest(), f.keepSecrets, secrets.Log != nil)
 	return data, nil
 }
 
-func privacy(m *format.Manifest, keepSecrets bool) report.Privacy {
+func privacy(m *format.Manifest, keepSecrets, decrypts bool) report.Privacy {
 	capture := &m.Capture
 	p := report.Privacy{Payload: capture.Payload, Filter: capture.Filter, Secrets: keepsSecrets(capture.Filter)}
-	// The flag shows credentials only where no seal has masked them.
-	p.Secrets = p.Secrets || keepSecrets && !m.Clean
+	// The flag shows credentials only where no seal has masked them: in a tail, and in what was decrypted.
+	p.Secrets = p.Secrets || keepSecrets && (!m.Clean || decrypts)
 	return p
 }

@@ -89,7 +89,8 @@ func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) con
 		ReadCalls: c.Calls[0], WriteCalls: c.Calls[1], ReadBytes: c.Bytes[0], WriteBytes: c.Bytes[1],
 		ReadCaptured: c.Captured[0], WriteCaptured: c.Captured[1], ReadLost: c.Lost[0], WriteLost: c.Lost[1],
 		ReadGaps: c.Gaps[0], WriteGaps: c.Gaps[1], ReadTime: int64(c.CallTime[0]), WriteTime: int64(c.CallTime[1]),
-		Exchanges: c.Exchanges,
+		Exchanges: c.Exchanges, TLSVersion: c.TLS.Version, TLSCipher: c.TLS.Cipher, TLSServerName: c.TLS.ServerName, TLSALPN: c.TLS.ALPN,
+		TLSRecords: c.TLS.Records, TLSUnproved: c.TLS.Unproved, TLSRead: c.TLS.Plain[0], TLSWrite: c.TLS.Plain[1],
 	}
 }
 

@@ -34,7 +34,7 @@ type connectionRow struct {
 	LocalPort     uint16  `parquet:"local_port" json:"local_port" doc:"0: unknown"`
 	RemoteAddress string  `parquet:"remote_address,dict" json:"remote_address" doc:"empty: unknown"`
 	RemotePort    uint16  `parquet:"remote_port" json:"remote_port" doc:"0: unknown"`
-	Protocol      string  `parquet:"protocol,dict" json:"protocol" doc:"what the first bytes show: http, http2, tls, tcp"`
+	Protocol      string  `parquet:"protocol,dict" json:"protocol" doc:"what the first bytes show: http, http2, tls, tcp; https: HTTP that was decrypted"`
 	Start         int64   `parquet:"start_ns,delta" json:"start_ns" doc:"ns, CLOCK_MONOTONIC of the recorded node"`
 	End           int64   `parquet:"end_ns,delta" json:"end_ns" doc:"ns, CLOCK_MONOTONIC; its last sign of life"`
 	StartWall     *Wall   `parquet:"start_time,optional,timestamp(nanosecond)" json:"start_time" doc:"UTC; null: the reel has no clock"`
@@ -57,6 +57,14 @@ type connectionRow struct {
 	ReadTime      int64   `parquet:"read_call_ns" json:"read_call_ns" doc:"ns in read calls, waiting included"`
 	WriteTime     int64   `parquet:"write_call_ns" json:"write_call_ns" doc:"ns in write calls, waiting included"`
 	Exchanges     uint64  `parquet:"exchanges" json:"exchanges" doc:"rows of it in the table exchanges"`
+	TLSVersion    string  `parquet:"tls_version,dict" json:"tls_version" doc:"empty: no TLS, or its handshake was not seen"`
+	TLSCipher     string  `parquet:"tls_cipher,dict" json:"tls_cipher" doc:"IANA name of the cipher suite"`
+	TLSServerName string  `parquet:"tls_server_name,dict" json:"tls_server_name" doc:"that the client asked for (SNI)"`
+	TLSALPN       string  `parquet:"tls_alpn,dict" json:"tls_alpn" doc:"protocol that the server chose (ALPN), as far as it can be read"`
+	TLSRecords    uint64  `parquet:"tls_records" json:"tls_records" doc:"records of application data that were decrypted"`
+	TLSUnproved   uint64  `parquet:"tls_unproved_records" json:"tls_unproved_records" doc:"of them, those that were cut: no tag proves their plaintext"`
+	TLSRead       uint64  `parquet:"tls_plain_read_bytes" json:"tls_plain_read_bytes" doc:"bytes of plaintext in read_bytes, of decrypted connections"`
+	TLSWrite      uint64  `parquet:"tls_plain_write_bytes" json:"tls_plain_write_bytes" doc:"bytes of plaintext in write_bytes, of decrypted connections"`
 }
 
 type exchangeRow struct {
@@ -72,7 +80,7 @@ type exchangeRow struct {
 	LocalPort       uint16   `parquet:"local_port" json:"local_port" doc:"0: unknown"`
 	RemoteAddress   string   `parquet:"remote_address,dict" json:"remote_address" doc:"empty: unknown"`
 	RemotePort      uint16   `parquet:"remote_port" json:"remote_port" doc:"0: unknown"`
-	Protocol        string   `parquet:"protocol,dict" json:"protocol" doc:"http"`
+	Protocol        string   `parquet:"protocol,dict" json:"protocol" doc:"http, https"`
 	Method          string   `parquet:"method,dict" json:"method" doc:"empty: unknown"`
 	Host            string   `parquet:"host,dict" json:"host" doc:"authority that the request is for"`
 	Target          string   `parquet:"target" json:"target" doc:"request target as sent, credentials masked"`

@@ -42,13 +42,18 @@ func (a *analysis) Exchange(e *facts.Exchange) error {
 
 func analyzeReel(t *testing.T, dir string) *analysis {
 	t.Helper()
+	return analyzeWith(t, dir, analyze.Config{})
+}
+
+func analyzeWith(t *testing.T, dir string, cfg analyze.Config) *analysis {
+	t.Helper()
 	r, err := format.Open(dir, format.OpenOptions{Filter: mask.New(mask.Options{})})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
 	a := &analysis{}
-	if a.Result, err = analyze.Run(context.Background(), r, analyze.Config{}, a); err != nil {
+	if a.Result, err = analyze.Run(context.Background(), r, cfg, a); err != nil {
 		t.Fatal(err)
 	}
 	return a

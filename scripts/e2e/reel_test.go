@@ -58,11 +58,11 @@ func TestOneReelManyReaders(t *testing.T) {
 		shuffled := at("shuffled.reel")
 		copyTree(t, dir, shuffled)
 		shuffleSegments(t, filepath.Join(shuffled, "manifest.json"))
-		want := analyzeWith(t, "GOMAXPROCS=1", dir, at("facts1"))
+		want := tablesUnder(t, "GOMAXPROCS=1", dir, at("facts1"))
 		for name, got := range map[string]map[string][]byte{
-			"GOMAXPROCS=2": analyzeWith(t, "GOMAXPROCS=2", dir, at("facts2")),
-			"GOMAXPROCS=7": analyzeWith(t, "GOMAXPROCS=7", dir, at("facts7")),
-			"shuffled":     analyzeWith(t, "GOMAXPROCS=2", shuffled, at("facts3")),
+			"GOMAXPROCS=2": tablesUnder(t, "GOMAXPROCS=2", dir, at("facts2")),
+			"GOMAXPROCS=7": tablesUnder(t, "GOMAXPROCS=7", dir, at("facts7")),
+			"shuffled":     tablesUnder(t, "GOMAXPROCS=2", shuffled, at("facts3")),
 		} {
 			if !slices.Equal(slices.Sorted(maps.Keys(got)), slices.Sorted(maps.Keys(want))) {
 				t.Errorf("%s: other tables: %v", name, slices.Sorted(maps.Keys(got)))
@@ -83,8 +83,8 @@ func TestOneReelManyReaders(t *testing.T) {
 	})
 }
 
-// analyzeWith analyzes under an environment and returns the tables that were written.
-func analyzeWith(t *testing.T, env, dir, out string) map[string][]byte {
+// tablesUnder analyzes under an environment and returns the tables that were written.
+func tablesUnder(t *testing.T, env, dir, out string) map[string][]byte {
 	t.Helper()
 	cmd := exec.Command(reelBin, "analyze", dir, "-o", out, "--format", "json")
 	cmd.Env = append(os.Environ(), env)
