@@ -38,7 +38,7 @@ type Options struct {
 }
 
 // version of the masking rules: it goes up with each change of what is masked.
-const version = 1
+const version = 2
 
 // maxConnections bounds the connections whose state is kept. Of one beyond, the oldest is forgotten, and treated as one of which
 // bytes are missing when it comes back.
@@ -132,11 +132,14 @@ func (f *filter) io(r *format.IO) {
 		f.peeked = *s // the same bytes come again: the stream does not move
 		s = &f.peeked
 	}
-	f.bytes(s.at(r, &f.spare), r)
+	p := s.at(r, &f.spare)
+	f.bytes(p, r, s.ciphertext(p, r))
 }
 
-func (f *filter) bytes(p *place, r *format.IO) {
-	if !f.opts.KeepSecrets {
+func (f *filter) bytes(p *place, r *format.IO, ciphertext bool) {
+	if ciphertext {
+		p.lex.lose()
+	} else if !f.opts.KeepSecrets {
 		shown := p.lex.resume(r.Payload)
 		if p.lex.mask(r.Payload[shown:]) {
 			r.Flags |= format.IOMasked

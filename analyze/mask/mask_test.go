@@ -393,7 +393,7 @@ func TestProcessArguments(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if v := New(Options{}).Version(); v != "mask/1 snap" {
+	if v := New(Options{}).Version(); v != "mask/2 snap" {
 		t.Error(v)
 	}
 	if v := New(Options{KeepSecrets: true, Payload: Full}).Version(); v != "keep-secrets full" {

@@ -17,6 +17,7 @@ func (p *place) lose() {
 // stream is the state of one direction of one connection.
 type stream struct {
 	now   place
+	tls   ciphertext
 	next  format.Seq // of the byte that follows what was seen
 	known bool       // next is known
 
@@ -43,6 +44,7 @@ func (s *stream) at(r *format.IO, spare *place) *place {
 		// Rows are missing, or on their way from another CPU.
 		s.gap, s.gapSeq, s.before = true, s.next, s.now
 		s.now.lose()
+		s.tls.lose()
 		s.next = end
 		return &s.now
 	case s.gap && r.Seq == s.gapSeq:
@@ -51,6 +53,14 @@ func (s *stream) at(r *format.IO, spare *place) *place {
 	}
 	spare.lose()
 	return spare
+}
+
+// ciphertext reports whether the payload of a row, whose place is p, is TLS.
+func (s *stream) ciphertext(p *place, r *format.IO) bool {
+	if p != &s.now {
+		return s.tls.state == certain // a row that comes late says nothing about where the stream is
+	}
+	return s.tls.covers(r.Payload, r.Ret, p.lex.mode == inUnknown)
 }
 
 // key names a socket: the kernel uses addresses again, but not inodes.
@@ -66,6 +76,7 @@ func (c *conn) fresh() {
 	for i := range c {
 		c[i] = stream{}
 		c[i].now.lose()
+		c[i].tls.lose()
 	}
 }
 
