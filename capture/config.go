@@ -34,6 +34,9 @@ type Config struct {
 	// Reexec are the arguments with which this program, run again, calls ExecHeld with what follows them: there the command is
 	// held until it is a target. Needed with Command.
 	Reexec []string
+	// SealReexec are those with which it calls sealer.Work with what follows them, and with Filter: segments are sealed there. Empty:
+	// in this process.
+	SealReexec []string
 
 	Duration time.Duration // 0: until the context is done, or nothing is left to record
 	Snaplen  uint32        // bytes of each message; bpf.SnapFull: all

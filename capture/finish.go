@@ -105,13 +105,13 @@ func (r *recording) account() {
 			s.LostBytes += l.LostBytes
 		}
 	}
-	s.Notes = r.noted
 }
 
 // result completes the summary after the reel was closed.
 func (r *recording) result(err error) (*Summary, error) {
 	s := &r.summary
 	s.Clean = err == nil
+	s.Notes = r.noted // sealing may have added some
 	stats := r.sink.Stats()
 	s.JournalBytes, s.ReelBytes = stats.JournalBytes, stats.SealedBytes
 	s.MaxRSS = r.heart.maxRSS

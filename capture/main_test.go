@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ebpf-reel/reel/capture/sealer"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -31,6 +32,9 @@ const helperEnv = "REEL_CAPTURE_HELPER"
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == heldArg {
 		os.Exit(ExecHeld(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == sealArg {
+		os.Exit(sealer.Work(os.Args[2:], format.NoFilter{}))
 	}
 	if name := os.Getenv(helperEnv); name != "" {
 		if err := helpers[name](os.Args[1:]); err != nil {
@@ -52,7 +56,10 @@ func TestMain(m *testing.M) {
 // process does.
 var launches = make(chan func())
 
-const heldArg = "exec-held"
+const (
+	heldArg = "exec-held"
+	sealArg = "seal-for"
+)
 
 var helpers = map[string]func(args []string) error{"client": clientHelper, "server": serverHelper, "record": recordHelper}
 
@@ -103,7 +110,7 @@ func serverHelper([]string) error {
 func recordHelper(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	cfg := Config{Dir: args[0], Snaplen: DefaultSnaplen, Filter: format.NoFilter{}, FlushInterval: 500 * time.Millisecond, SegmentBytes: 256 << 10,
+	cfg := Config{SealReexec: []string{sealArg}, Dir: args[0], Snaplen: DefaultSnaplen, Filter: format.NoFilter{}, FlushInterval: 500 * time.Millisecond, SegmentBytes: 256 << 10,
 		OnReady: func(Ready) { fmt.Println("recording") }}
 	for _, arg := range args[1:] {
 		var pid format.PID
@@ -277,7 +284,7 @@ func (s *fileServer) awaitURL(t *testing.T) {
 
 // config of a capture of a test: every byte, nothing masked.
 func config(t *testing.T) Config {
-	return Config{Dir: filepath.Join(t.TempDir(), "t.reel"), Snaplen: 1 << 20, Filter: format.NoFilter{}, Payload: "snap", Tool: "reel test", Reexec: []string{heldArg}}
+	return Config{Dir: filepath.Join(t.TempDir(), "t.reel"), Snaplen: 1 << 20, Filter: format.NoFilter{}, Payload: "snap", Tool: "reel test", Reexec: []string{heldArg}, SealReexec: []string{sealArg}}
 }
 
 // running is a capture in this process.

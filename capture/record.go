@@ -21,6 +21,7 @@ import (
 	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/capture/procfs"
+	"github.com/ebpf-reel/reel/capture/sealer"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -132,14 +133,19 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	if err != nil {
 		return nil, err
 	}
-	sink, err := p.create(cfg.Dir, info, cfg.writerConfig())
+	r := &recording{cfg: cfg, kernel: kernel, clock: p.clock, proc: p.proc, self: self}
+	writer := cfg.writerConfig()
+	if len(cfg.SealReexec) > 0 {
+		writer.Worker = sealer.New(sealer.Config{Dir: cfg.Dir, Reexec: cfg.SealReexec, OnTrouble: func(t sealer.Trouble) { r.note(NoteSealerLost, 1, t.String()) }})
+	}
+	sink, err := p.create(cfg.Dir, info, writer)
 	if err != nil {
 		if exists := (*format.ExistsError)(nil); errors.As(err, &exists) {
 			return nil, err
 		}
 		return nil, errors.Join(err, discard(cfg.Dir)) // what it had made of it is ours
 	}
-	r := &recording{cfg: cfg, kernel: kernel, sink: sink, clock: p.clock, proc: p.proc, self: self, begun: p.clock.Now()}
+	r.sink, r.begun = sink, p.clock.Now()
 	r.summary.Dir, r.summary.ProgramTime = cfg.Dir, -1
 	r.targets = newTargets(kernel, p.proc, self)
 	r.watch = newCommWatch(p.proc, self, cfg.Comms)

@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// sealQueue seals journals one after the other in the background, and keeps the manifest.
+// sealQueue has journals sealed one after the other in the background, and keeps the manifest.
 type sealQueue struct {
 	dir  string
 	cfg  WriterConfig
 	uuid string
+	own  *Sealing // in this process: without a worker, or where that cannot
 
 	mu      sync.Mutex
 	wake    *sync.Cond
@@ -23,7 +24,9 @@ type sealQueue struct {
 	hurry   chan struct{} // closed while the sealer works without rest
 	hurried bool
 
-	manifest *Manifest // only the sealing goroutine, and close once that is gone
+	// Only the sealing goroutine, and close once that is gone.
+	manifest *Manifest
+	worker   SealWorker // nil: none, or it is of no use any more
 	done     sync.WaitGroup
 }
 
@@ -36,7 +39,10 @@ type sealState struct {
 }
 
 func newSealQueue(dir string, cfg WriterConfig, m *Manifest) *sealQueue {
-	q := &sealQueue{dir: dir, cfg: cfg, uuid: m.UUID, manifest: m, hurry: make(chan struct{})}
+	q := &sealQueue{
+		dir: dir, cfg: cfg, uuid: m.UUID, manifest: m, hurry: make(chan struct{}), worker: cfg.Worker,
+		own: &Sealing{fsys: cfg.FS, dir: dir, uuid: m.UUID, filter: cfg.Filter},
+	}
 	q.wake = sync.NewCond(&q.mu)
 	q.done.Go(q.run)
 	return q
@@ -53,17 +59,28 @@ func (q *sealQueue) add(j *journal, unsealed int64) {
 	q.wake.Signal()
 }
 
-// press makes the sealer work without rest, from now until nothing waits. The lock is held.
+// press makes sealing go on without rest, from now until nothing waits. The lock is held.
 func (q *sealQueue) press() {
 	if !q.hurried {
 		q.hurried = true
 		close(q.hurry)
+		if q.cfg.Worker != nil {
+			q.cfg.Worker.Hurry(true)
+		}
 	}
 }
 
-// rest lets the sealer sleep for as long as it has worked since the last rest: it takes half of a core at most. Its thread
-// keeps the process's priority: a thread of a lower one stops the whole process wherever Go's collector has to wait for it
-// (docs/decisions/002-sealer-pace.md).
+// relax ends what press began. The lock is held.
+func (q *sealQueue) relax() {
+	q.hurried, q.hurry = false, make(chan struct{})
+	if q.cfg.Worker != nil {
+		q.cfg.Worker.Hurry(false)
+	}
+}
+
+// rest lets a sealer in this process sleep for as long as it has worked since the last rest: it takes half of a core at most. Its
+// thread keeps the process's priority: a thread of a lower one stops the whole process wherever Go's collector has to wait for it
+// (docs/decisions/004-sealer-process.md).
 func (q *sealQueue) rest(worked time.Duration) {
 	q.mu.Lock()
 	hurry := q.hurry
@@ -87,7 +104,7 @@ func (q *sealQueue) run() {
 	for {
 		q.mu.Lock()
 		if len(q.queue) == 0 && q.hurried && !q.closing {
-			q.hurried, q.hurry = false, make(chan struct{})
+			q.relax()
 		}
 		for len(q.queue) == 0 && !q.closing {
 			q.wake.Wait()
@@ -114,6 +131,11 @@ func (q *sealQueue) run() {
 func (q *sealQueue) seal(j *journal) {
 	syncErr := j.close()
 	seg, err := q.sealFile(j)
+	var worker *WorkerError
+	if errors.As(err, &worker) {
+		q.keep(j, nil) // it may be all right: close tries it in this process
+		return
+	}
 	if err != nil {
 		q.keep(j, err)
 		return
@@ -146,16 +168,8 @@ func (q *sealQueue) sealFile(j *journal) (Segment, error) {
 	if j.frames == 0 {
 		return Segment{}, q.cfg.FS.Remove(path)
 	}
-	file, err := q.cfg.FS.Open(path)
+	seg, err := q.segment(j)
 	if err != nil {
-		return Segment{}, err
-	}
-	ix, err := indexJournal(file, j.name, q.uuid, j.number)
-	var seg Segment
-	if err == nil {
-		seg, err = sealJournal(q.cfg.FS, q.dir, q.uuid, ix, q.cfg.Filter, q.rest)
-	}
-	if err := errors.Join(err, file.Close()); err != nil {
 		return Segment{}, err
 	}
 	m := q.manifest.clone()
@@ -170,6 +184,23 @@ func (q *sealQueue) sealFile(j *journal) (Segment, error) {
 	return seg, nil
 }
 
+// segment makes the segment of a journal, by the worker while there is one.
+func (q *sealQueue) segment(j *journal) (Segment, error) {
+	if q.worker == nil {
+		return q.own.Seal(j.number, q.rest)
+	}
+	seg, err := q.worker.Seal(j.number)
+	var lost *WorkerError
+	if errors.As(err, &lost) && lost.Unusable {
+		q.worker = nil
+		return q.own.Seal(j.number, q.rest)
+	}
+	if err == nil && (seg.Number != j.number || seg.Filter != q.cfg.Filter.Version()) {
+		err = &WorkerError{Journal: j.number, Err: fmt.Errorf("it made segment %d with the filter %q", seg.Number, seg.Filter)}
+	}
+	return seg, err
+}
+
 // close seals what waits, tries once more what failed, and ends the manifest. err is why the writer stopped, nil if it
 // did not. The first error of all is returned.
 func (q *sealQueue) close(err error) error {
@@ -179,6 +210,10 @@ func (q *sealQueue) close(err error) error {
 	q.mu.Unlock()
 	q.wake.Signal()
 	q.done.Wait()
+	q.worker = nil
+	if q.cfg.Worker != nil {
+		q.cfg.Worker.Close()
+	}
 	failed := q.failed
 	q.failed = nil
 	if len(failed) > 0 {

@@ -21,6 +21,7 @@ type WriterConfig struct {
 	FlushInterval time.Duration // what a crash may lose; 1 s
 	Filter        Filter        // masks what is sealed; NoFilter{} keeps all
 	FS            FS            // OS{}
+	Worker        SealWorker    // seals in place of a goroutine of the Writer, which closes it; nil: none
 	// Of is the reel that this one is made of once more (from its text): the filter that its rows went through and the
 	// way it ended are kept. nil for a recording.
 	Of           *Manifest
@@ -324,6 +325,14 @@ func (w *Writer) Stats() WriterStats {
 		s.Err = q.err
 	}
 	return s
+}
+
+// Helpers are the processes that work for the Writer now: what they take is the recorder's.
+func (w *Writer) Helpers() []PID {
+	if w.cfg.Worker == nil {
+		return nil
+	}
+	return w.cfg.Worker.Helpers()
 }
 
 // Close seals what is left and marks the reel clean. After an error it keeps what it can: sealed segments stay, journals

@@ -60,6 +60,7 @@ const (
 	NoteErrorQueue
 	NoteExitUnseen
 	NoteProbeSkipped
+	NoteSealerLost
 	NoteShedLess
 	NoteShedCalls
 	NoteStopped
@@ -158,6 +159,7 @@ var registry = [numNames]registered{
 	NoteProbeSkipped:       {"probe_skipped", facts.DataLoss, Capture, "The kernel skipped runs of a probe, which cannot be interrupted by itself: calls may be missing. Sequence numbers tell on which connections."},
 	NoteShedLess:           {"shed_less", facts.Info, Capture, "The recorder was within its budget again, and left out less."},
 	NoteShedCalls:          {"shed_calls", facts.DataLoss, Capture, "Reads and writes were counted instead of recorded while the recorder was over its budget: exchanges that they belong to are incomplete. Raise the budget (--max-cpu, --max-rate, --max-memory) or record fewer targets (--port)."},
+	NoteSealerLost:         {"sealer_lost", facts.Info, Capture, "The process that seals segments ended, or was ended, before its time: another took its place. No row is missing for it."},
 	NoteStopped:            {"stopped", facts.Info, Capture, "Why the capture ended."},
 	NoteTriggerBlindTLS:    {"trigger_blind_tls", facts.Notice, Capture, "Triggers on HTTP could not look into encrypted connections: a rule that did not fire says nothing about these."},
 	NoteTriggerBlindHTTP2:  {"trigger_blind_http2", facts.Notice, Capture, "Triggers on HTTP do not read HTTP/2: a rule that did not fire says nothing about these connections."},

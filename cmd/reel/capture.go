@@ -158,18 +158,8 @@ func (f *captureFlags) payloadConfig(cfg *capture.Config, snaplenGiven bool) err
 		}
 	}
 	cfg.Filter = mask.New(mask.Options{KeepSecrets: f.keepSecrets, Payload: policy})
+	cfg.SealReexec = sealCommand(f.payload, f.keepSecrets)
 	return nil
-}
-
-// heldWord as the first argument makes this program wait until it may become the command that is recorded.
-const heldWord = "exec-held"
-
-// execHeld runs the other side of capture.Config.Reexec.
-func execHeld(args []string) (code int, held bool) {
-	if len(args) == 0 || args[0] != heldWord {
-		return 0, false
-	}
-	return capture.ExecHeld(args[1:]), true
 }
 
 // captureError gives an error of capture its exit code.

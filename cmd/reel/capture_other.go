@@ -20,4 +20,4 @@ func newCaptureCommand() *cobra.Command {
 	}
 }
 
-func execHeld([]string) (code int, held bool) { return 0, false }
+func reexeced([]string) (code int, ok bool) { return 0, false }

@@ -4,7 +4,7 @@ package main
 import "os"
 
 func main() {
-	if code, held := execHeld(os.Args[1:]); held {
+	if code, ok := reexeced(os.Args[1:]); ok {
 		os.Exit(code)
 	}
 	os.Exit(int(run(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)))
