@@ -150,7 +150,7 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 	if err != nil {
 		return err
 	}
-	for name, n := range map[string]uint32{"cpus": uint32(cpus), "rings": uint32(cpus), "targets": blocks} {
+	for name, n := range map[string]uint32{"cpus": uint32(cpus), "rings": uint32(cpus), "targets": blocks, "process_records": uint32(cpus) + 1} {
 		if m := spec.Maps[name]; m != nil {
 			m.MaxEntries = n
 		}

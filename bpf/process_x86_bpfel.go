@@ -18,12 +18,14 @@ import (
 const (
 	processMapBlocked           = "blocked"
 	processMapCpus              = "cpus"
+	processMapProcessRecords    = "process_records"
 	processMapRings             = "rings"
 	processMapTargets           = "targets"
 	processProgSchedProcessExec = "sched_process_exec"
 	processProgSchedProcessExit = "sched_process_exit"
 	processProgSchedProcessFork = "sched_process_fork"
 	processVarFilterPorts       = "filter_ports"
+	processVarOwnPidNs          = "own_pid_ns"
 	processVarPortBits          = "port_bits"
 	processVarSalt              = "salt"
 	processVarWakeBytes         = "wake_bytes"
@@ -80,10 +82,11 @@ type processProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type processMapSpecs struct {
-	Blocked *ebpf.MapSpec `ebpf:"blocked"`
-	Cpus    *ebpf.MapSpec `ebpf:"cpus"`
-	Rings   *ebpf.MapSpec `ebpf:"rings"`
-	Targets *ebpf.MapSpec `ebpf:"targets"`
+	Blocked        *ebpf.MapSpec `ebpf:"blocked"`
+	Cpus           *ebpf.MapSpec `ebpf:"cpus"`
+	ProcessRecords *ebpf.MapSpec `ebpf:"process_records"`
+	Rings          *ebpf.MapSpec `ebpf:"rings"`
+	Targets        *ebpf.MapSpec `ebpf:"targets"`
 }
 
 // processVariableSpecs contains global variables before they are loaded into the kernel.
@@ -91,6 +94,7 @@ type processMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type processVariableSpecs struct {
 	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
+	OwnPidNs    *ebpf.VariableSpec `ebpf:"own_pid_ns"`
 	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt        *ebpf.VariableSpec `ebpf:"salt"`
 	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
@@ -116,16 +120,18 @@ func (o *processObjects) Close() error {
 //
 // It can be passed to loadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type processMaps struct {
-	Blocked *ebpf.Map `ebpf:"blocked"`
-	Cpus    *ebpf.Map `ebpf:"cpus"`
-	Rings   *ebpf.Map `ebpf:"rings"`
-	Targets *ebpf.Map `ebpf:"targets"`
+	Blocked        *ebpf.Map `ebpf:"blocked"`
+	Cpus           *ebpf.Map `ebpf:"cpus"`
+	ProcessRecords *ebpf.Map `ebpf:"process_records"`
+	Rings          *ebpf.Map `ebpf:"rings"`
+	Targets        *ebpf.Map `ebpf:"targets"`
 }
 
 func (m *processMaps) Close() error {
 	return _ProcessClose(
 		m.Blocked,
 		m.Cpus,
+		m.ProcessRecords,
 		m.Rings,
 		m.Targets,
 	)
@@ -136,6 +142,7 @@ func (m *processMaps) Close() error {
 // It can be passed to loadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type processVariables struct {
 	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
+	OwnPidNs    *ebpf.Variable `ebpf:"own_pid_ns"`
 	PortBits    *ebpf.Variable `ebpf:"port_bits"`
 	Salt        *ebpf.Variable `ebpf:"salt"`
 	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`

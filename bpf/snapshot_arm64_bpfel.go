@@ -25,6 +25,7 @@ const (
 	snapshotProgListeningSockets = "listening_sockets"
 	snapshotProgOpenSockets      = "open_sockets"
 	snapshotVarFilterPorts       = "filter_ports"
+	snapshotVarOwnPidNs          = "own_pid_ns"
 	snapshotVarPortBits          = "port_bits"
 	snapshotVarSalt              = "salt"
 	snapshotVarWakeBytes         = "wake_bytes"
@@ -93,6 +94,7 @@ type snapshotMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type snapshotVariableSpecs struct {
 	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
+	OwnPidNs    *ebpf.VariableSpec `ebpf:"own_pid_ns"`
 	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt        *ebpf.VariableSpec `ebpf:"salt"`
 	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
@@ -142,6 +144,7 @@ func (m *snapshotMaps) Close() error {
 // It can be passed to loadSnapshotObjects or ebpf.CollectionSpec.LoadAndAssign.
 type snapshotVariables struct {
 	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
+	OwnPidNs    *ebpf.Variable `ebpf:"own_pid_ns"`
 	PortBits    *ebpf.Variable `ebpf:"port_bits"`
 	Salt        *ebpf.Variable `ebpf:"salt"`
 	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`

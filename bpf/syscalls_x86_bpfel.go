@@ -28,6 +28,7 @@ const (
 	syscallsProgSysExit        = "sys_exit"
 	syscallsProgSysExitBounded = "sys_exit_bounded"
 	syscallsVarFilterPorts     = "filter_ports"
+	syscallsVarOwnPidNs        = "own_pid_ns"
 	syscallsVarPortBits        = "port_bits"
 	syscallsVarSalt            = "salt"
 	syscallsVarShed            = "shed"
@@ -101,6 +102,7 @@ type syscallsMapSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type syscallsVariableSpecs struct {
 	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
+	OwnPidNs    *ebpf.VariableSpec `ebpf:"own_pid_ns"`
 	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt        *ebpf.VariableSpec `ebpf:"salt"`
 	Shed        *ebpf.VariableSpec `ebpf:"shed"`
@@ -154,6 +156,7 @@ func (m *syscallsMaps) Close() error {
 // It can be passed to loadSyscallsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type syscallsVariables struct {
 	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
+	OwnPidNs    *ebpf.Variable `ebpf:"own_pid_ns"`
 	PortBits    *ebpf.Variable `ebpf:"port_bits"`
 	Salt        *ebpf.Variable `ebpf:"salt"`
 	Shed        *ebpf.Variable `ebpf:"shed"`

@@ -20,6 +20,7 @@ type Decoded struct {
 	Socket  Socket
 	Process Process
 	TCP     TCP
+	SeenPID PID // of Process, in the pid namespace that the recorder sees; 0: that is the initial one, or it has none there
 
 	event wire.Event
 }
@@ -168,6 +169,8 @@ func (d *Decoded) socket(e *wire.SockEvent) {
 }
 
 func (d *Decoded) process(e *wire.ProcEvent) {
+	args, exe, cgroup, cgroupV1 := splitTail(d.event.Payload, e.ExeLen, e.CgroupLen, e.CgroupV1Len)
+	d.SeenPID = PID(e.SeenPID)
 	d.Process = Process{
 		Time:       KTime(e.H.TimeNS),
 		Op:         ProcOp(e.Op),
@@ -177,14 +180,17 @@ func (d *Decoded) process(e *wire.ProcEvent) {
 		Start:      e.StartNS,
 		UID:        e.UID,
 		Comm:       cstring(e.Comm[:]),
-		Args:       splitArgs(d.event.Payload),
+		Exe:        exePath(exe, e.Flags),
+		Args:       splitArgs(args),
 		ArgsCut:    e.ArgsCut != 0,
 		CgroupID:   e.CgroupID,
+		Cgroup:     cgroupPath(cgroup, cgroupV1, e),
 		PidNS:      uint64(e.PIDNS),
 		MntNS:      uint64(e.MntNS),
 		NetNS:      uint64(e.NetNS),
 		ExitStatus: e.ExitCode,
 		Target:     true,
+		NSPID:      PID(e.NSPID),
 	}
 }
 

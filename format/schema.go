@@ -198,6 +198,9 @@ var processTable = table[Process]{
 				}
 			}).or(-1),
 		boolean("target", "it was recorded", func(r *Process) *bool { return &r.Target }),
+		number("ns_pid", "its id in the innermost pid namespace, as logs in a container say", dict, func(r *Process) *PID { return &r.NSPID }).or(0).since(2),
+		text("container_id", "of the container, by the path of its cgroup; empty: none", func(r *Process) *string { return &r.ContainerID }).since(2),
+		text("pod_uid", "of the Kubernetes pod, by the same path; empty: none", func(r *Process) *string { return &r.PodUID }).since(2),
 	},
 }
 

@@ -115,6 +115,11 @@ type Process struct {
 	NetNS      uint64
 	ExitStatus uint32 // wait status, valid iff Op is ProcExit
 	Target     bool   // it was recorded, not merely a parent
+
+	// Since schema 2.
+	NSPID       PID    // in the innermost pid namespace: what logs inside a container say; 0 unknown
+	ContainerID string // that the cgroup's path names; "" none
+	PodUID      string // of Kubernetes, with dashes; "" none
 }
 
 // Clock is one reading of the node's clocks, taken as close together as user space can (D7).

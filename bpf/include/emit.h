@@ -76,4 +76,29 @@ static __always_inline void commit(struct cpu_state *cpu, void *event, __u32 byt
 	bpf_ringbuf_submit(event, flags);
 }
 
+/*
+ * Copies an event of `bytes` that was built elsewhere to this CPU's ring, and
+ * wakes the reader: for what is rare, of very different sizes, and wanted at once.
+ */
+static __always_inline void output(struct cpu_state *cpu, void *event, __u16 kind, __u32 bytes)
+{
+	__u32 id = bpf_get_smp_processor_id();
+	struct event_header *h = event;
+	void *ring;
+
+	COUNT(cpu->attempts, 1);
+	h->seq = *(volatile __u64 *)&cpu->attempts;
+	h->size = bytes;
+	h->cpu = (__u16)id;
+	h->kind = kind;
+	ring = bpf_map_lookup_elem(&rings, &id);
+	if (!ring || bpf_ringbuf_output(ring, event, bytes, BPF_RB_FORCE_WAKEUP)) {
+		COUNT(cpu->lost, 1);
+		COUNT(cpu->lost_bytes, bytes);
+		return;
+	}
+	cpu->captured++;
+	cpu->unread = 0;
+}
+
 #endif /* REEL_EMIT_H */

@@ -20,7 +20,7 @@ enum event_kind {
 	EVENT_IO = 1,      /* struct io_event, then captured_len payload bytes */
 	EVENT_IO_MORE = 2, /* struct io_more_event, then payload: bytes past the first chunk of one call */
 	EVENT_SOCK = 3,    /* struct sock_event */
-	EVENT_PROC = 4,    /* struct proc_event, then args_len bytes of argv */
+	EVENT_PROC = 4,    /* struct proc_event, then tail_len bytes: argv and paths */
 	EVENT_TCP = 5,     /* struct tcp_event */
 	/* 6..15 are reserved for tls, tls_key, oncpu, offcpu, stack, mapping */
 };
@@ -117,7 +117,13 @@ enum proc_op {
 	PROC_FORK = 1, /* pid is the new process, ppid its parent */
 	PROC_EXEC = 2,
 	PROC_EXIT = 3,
-	PROC_SNAPSHOT = 4, /* user space only: found in /proc at the start or the end */
+	PROC_SNAPSHOT = 4, /* found, at the start, at the end, or when it became a target */
+};
+
+enum proc_flag {
+	PROC_EXE_CUT = 1,       /* the path has more parts than were walked: its first directories are missing */
+	PROC_EXE_DELETED = 2,   /* the file has no name any more */
+	PROC_CGROUP_CUT = 4,    /* as PROC_EXE_CUT */
 };
 
 struct event_header {
@@ -247,11 +253,18 @@ struct proc_event {
 	__u32 mnt_ns;
 	__u32 net_ns;
 	__u32 exit_code; /* wait status, as waitpid(2) gives it: valid iff PROC_EXIT */
-	__u32 args_len;  /* bytes of argv, NUL separated, after this struct */
+	__u32 tail_len;  /* bytes after this struct: argv, then the three paths below */
 	__u8 op;         /* enum proc_op */
 	__u8 args_cut;   /* 1: argv was longer than what was copied */
-	__u16 pad;
+	__u16 flags;     /* enum proc_flag, or-ed */
 	char comm[PROC_COMM_LEN];
+	/* Since schema 2. Of each path its parts, the last first, each ended by NUL: bytes of the tail, in this order, after argv. */
+	__u32 exe_len;       /* of the program, in the mount namespace of the process */
+	__u32 cgroup_len;    /* of the cgroup in the v2 hierarchy; the root has no parts */
+	__u32 cgroup_v1_len; /* in the v1 hierarchy of the memory controller, where there is one */
+	__u32 ns_pid;        /* pid in the innermost pid namespace */
+	__u32 seen_pid;      /* pid in the pid namespace that user space named (own_pid_ns); 0: that is the initial one, or it has none there */
+	__u32 pad2;
 };
 
 #define EVENT_SIZE_CHECK(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed size")
@@ -260,7 +273,7 @@ EVENT_SIZE_CHECK(event_header, 32);
 EVENT_SIZE_CHECK(io_event, 96);
 EVENT_SIZE_CHECK(io_more_event, 48);
 EVENT_SIZE_CHECK(sock_event, 200);
-EVENT_SIZE_CHECK(proc_event, 96);
+EVENT_SIZE_CHECK(proc_event, 120);
 EVENT_SIZE_CHECK(tcp_event, 184);
 
 #endif /* REEL_EVENT_H */

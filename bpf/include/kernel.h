@@ -179,14 +179,28 @@ struct cred {
 
 struct kernfs_node {
 	__u64 id;
+	const char *name;
+	struct kernfs_node *__parent;
 };
+
+struct kernfs_node___before_6_15 {
+	struct kernfs_node___before_6_15 *parent;
+};
+
+struct cgroup_root;
 
 struct cgroup {
 	struct kernfs_node *kn;
+	struct cgroup_root *root;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
 };
 
 struct css_set {
 	struct cgroup *dfl_cgrp;
+	struct cgroup_subsys_state *subsys[1]; /* by enum cgroup_subsys_id; without any controller, the kernel has none */
 };
 
 struct signal_struct {
@@ -195,8 +209,38 @@ struct signal_struct {
 	unsigned int flags;
 };
 
+struct qstr {
+	const unsigned char *name;
+};
+
+struct hlist_bl_node {
+	struct hlist_bl_node **pprev;
+};
+
+struct dentry {
+	struct hlist_bl_node d_hash;
+	struct dentry *d_parent;
+	struct qstr d_name;
+};
+
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+};
+
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+
 struct mm_struct {
 	unsigned long arg_start, arg_end;
+	struct file *exe_file;
 };
 
 struct inode {
@@ -206,6 +250,7 @@ struct inode {
 
 struct file {
 	struct inode *f_inode;
+	struct path f_path;
 	unsigned int f_flags;
 	void *private_data;
 };
@@ -336,6 +381,11 @@ struct bpf_iter_meta {
 	struct seq_file *seq;
 } __attribute__((preserve_access_index));
 
+struct bpf_iter__task {
+	struct bpf_iter_meta *meta;
+	struct task_struct *task;
+} __attribute__((preserve_access_index));
+
 struct bpf_iter__task_file {
 	struct bpf_iter_meta *meta;
 	struct task_struct *task;
@@ -351,6 +401,7 @@ enum skb_drop_reason {
 	SKB_DROP_REASON_TCP_RESET = 4,
 };
 
+enum cgroup_subsys_id___reel { memory_cgrp_id___reel = 4 };
 enum bpf_func_id___reel { BPF_FUNC_loop___reel = 181 };
 
 #pragma clang diagnostic pop

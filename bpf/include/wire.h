@@ -10,6 +10,8 @@
 #include "event.h"
 #include "kernel.h"
 
+#pragma clang diagnostic push
+#pragma clang diagnostic ignored "-Wpadded" /* no event crosses the ring as this */
 struct wire_types {
 	struct event_header header;
 	struct io_event io;
@@ -27,7 +29,9 @@ struct wire_types {
 	enum proc_op proc_op;
 	enum tcp_op tcp_op;
 	enum tcp_cause tcp_cause;
+	enum proc_flag proc_flag;
 };
+#pragma clang diagnostic pop
 
 const struct wire_types wire_types SEC(".wire");
 

@@ -157,6 +157,9 @@ var processColumns = []column{
 	number("netns", func(r *format.Process) *uint64 { return &r.NetNS }),
 	number("status", func(r *format.Process) *uint32 { return &r.ExitStatus }),
 	mark("target", func(r *format.Process) *bool { return &r.Target }),
+	number("nspid", func(r *format.Process) *format.PID { return &r.NSPID }),
+	quoted("container", func(r *format.Process) *string { return &r.ContainerID }),
+	quoted("pod", func(r *format.Process) *string { return &r.PodUID }),
 }
 
 func processTID(r *format.Process) *format.TID { return &r.TID }
