@@ -26,6 +26,7 @@ const (
 	stateProgTcpDestroySock   = "tcp_destroy_sock"
 	stateVarFilterPorts       = "filter_ports"
 	stateVarKeptUntilFreed    = "kept_until_freed"
+	stateVarOwnPidNs          = "own_pid_ns"
 	stateVarPortBits          = "port_bits"
 	stateVarSalt              = "salt"
 	stateVarWakeBytes         = "wake_bytes"
@@ -95,6 +96,7 @@ type stateMapSpecs struct {
 type stateVariableSpecs struct {
 	FilterPorts    *ebpf.VariableSpec `ebpf:"filter_ports"`
 	KeptUntilFreed *ebpf.VariableSpec `ebpf:"kept_until_freed"`
+	OwnPidNs       *ebpf.VariableSpec `ebpf:"own_pid_ns"`
 	PortBits       *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt           *ebpf.VariableSpec `ebpf:"salt"`
 	WakeBytes      *ebpf.VariableSpec `ebpf:"wake_bytes"`
@@ -145,6 +147,7 @@ func (m *stateMaps) Close() error {
 type stateVariables struct {
 	FilterPorts    *ebpf.Variable `ebpf:"filter_ports"`
 	KeptUntilFreed *ebpf.Variable `ebpf:"kept_until_freed"`
+	OwnPidNs       *ebpf.Variable `ebpf:"own_pid_ns"`
 	PortBits       *ebpf.Variable `ebpf:"port_bits"`
 	Salt           *ebpf.Variable `ebpf:"salt"`
 	WakeBytes      *ebpf.Variable `ebpf:"wake_bytes"`

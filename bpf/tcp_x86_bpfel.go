@@ -30,6 +30,7 @@ const (
 	tcpProgTcpSendReset        = "tcp_send_reset"
 	tcpVarFilterPorts          = "filter_ports"
 	tcpVarKfreeSkbArguments    = "kfree_skb_arguments"
+	tcpVarOwnPidNs             = "own_pid_ns"
 	tcpVarPortBits             = "port_bits"
 	tcpVarResetArguments       = "reset_arguments"
 	tcpVarRetransmitArguments  = "retransmit_arguments"
@@ -105,6 +106,7 @@ type tcpMapSpecs struct {
 type tcpVariableSpecs struct {
 	FilterPorts         *ebpf.VariableSpec `ebpf:"filter_ports"`
 	KfreeSkbArguments   *ebpf.VariableSpec `ebpf:"kfree_skb_arguments"`
+	OwnPidNs            *ebpf.VariableSpec `ebpf:"own_pid_ns"`
 	PortBits            *ebpf.VariableSpec `ebpf:"port_bits"`
 	ResetArguments      *ebpf.VariableSpec `ebpf:"reset_arguments"`
 	RetransmitArguments *ebpf.VariableSpec `ebpf:"retransmit_arguments"`
@@ -157,6 +159,7 @@ func (m *tcpMaps) Close() error {
 type tcpVariables struct {
 	FilterPorts         *ebpf.Variable `ebpf:"filter_ports"`
 	KfreeSkbArguments   *ebpf.Variable `ebpf:"kfree_skb_arguments"`
+	OwnPidNs            *ebpf.Variable `ebpf:"own_pid_ns"`
 	PortBits            *ebpf.Variable `ebpf:"port_bits"`
 	ResetArguments      *ebpf.Variable `ebpf:"reset_arguments"`
 	RetransmitArguments *ebpf.Variable `ebpf:"retransmit_arguments"`

@@ -271,24 +271,30 @@ func (s *SockEvent) Append(b []byte) []byte {
 }
 
 // ProcEventSize is sizeof(struct proc_event).
-const ProcEventSize = 96
+const ProcEventSize = 120
 
 // ProcEvent mirrors struct proc_event: same fields, same order, same size.
 type ProcEvent struct {
-	H        EventHeader // offset 0
-	StartNS  uint64      // offset 32
-	CgroupID uint64      // offset 40
-	PPID     uint32      // offset 48
-	UID      uint32      // offset 52
-	PIDNS    uint32      // offset 56
-	MntNS    uint32      // offset 60
-	NetNS    uint32      // offset 64
-	ExitCode uint32      // offset 68
-	ArgsLen  uint32      // offset 72
-	Op       uint8       // offset 76
-	ArgsCut  uint8       // offset 77
-	Pad      uint16      // offset 78
-	Comm     [16]byte    // offset 80
+	H           EventHeader // offset 0
+	StartNS     uint64      // offset 32
+	CgroupID    uint64      // offset 40
+	PPID        uint32      // offset 48
+	UID         uint32      // offset 52
+	PIDNS       uint32      // offset 56
+	MntNS       uint32      // offset 60
+	NetNS       uint32      // offset 64
+	ExitCode    uint32      // offset 68
+	TailLen     uint32      // offset 72
+	Op          uint8       // offset 76
+	ArgsCut     uint8       // offset 77
+	Flags       uint16      // offset 78
+	Comm        [16]byte    // offset 80
+	ExeLen      uint32      // offset 96
+	CgroupLen   uint32      // offset 100
+	CgroupV1Len uint32      // offset 104
+	NSPID       uint32      // offset 108
+	SeenPID     uint32      // offset 112
+	Pad2        uint32      // offset 116
 }
 
 // decode fills s from b, which holds at least ProcEventSize bytes, little endian.
@@ -303,11 +309,17 @@ func (s *ProcEvent) decode(b []byte) {
 	s.MntNS = binary.LittleEndian.Uint32(b[60:])
 	s.NetNS = binary.LittleEndian.Uint32(b[64:])
 	s.ExitCode = binary.LittleEndian.Uint32(b[68:])
-	s.ArgsLen = binary.LittleEndian.Uint32(b[72:])
+	s.TailLen = binary.LittleEndian.Uint32(b[72:])
 	s.Op = b[76]
 	s.ArgsCut = b[77]
-	s.Pad = binary.LittleEndian.Uint16(b[78:])
+	s.Flags = binary.LittleEndian.Uint16(b[78:])
 	copy(s.Comm[:], b[80:96])
+	s.ExeLen = binary.LittleEndian.Uint32(b[96:])
+	s.CgroupLen = binary.LittleEndian.Uint32(b[100:])
+	s.CgroupV1Len = binary.LittleEndian.Uint32(b[104:])
+	s.NSPID = binary.LittleEndian.Uint32(b[108:])
+	s.SeenPID = binary.LittleEndian.Uint32(b[112:])
+	s.Pad2 = binary.LittleEndian.Uint32(b[116:])
 }
 
 // Append appends the ProcEventSize bytes that decode reads to b.
@@ -321,11 +333,17 @@ func (s *ProcEvent) Append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, s.MntNS)
 	b = binary.LittleEndian.AppendUint32(b, s.NetNS)
 	b = binary.LittleEndian.AppendUint32(b, s.ExitCode)
-	b = binary.LittleEndian.AppendUint32(b, s.ArgsLen)
+	b = binary.LittleEndian.AppendUint32(b, s.TailLen)
 	b = append(b, s.Op)
 	b = append(b, s.ArgsCut)
-	b = binary.LittleEndian.AppendUint16(b, s.Pad)
+	b = binary.LittleEndian.AppendUint16(b, s.Flags)
 	b = append(b, s.Comm[:]...)
+	b = binary.LittleEndian.AppendUint32(b, s.ExeLen)
+	b = binary.LittleEndian.AppendUint32(b, s.CgroupLen)
+	b = binary.LittleEndian.AppendUint32(b, s.CgroupV1Len)
+	b = binary.LittleEndian.AppendUint32(b, s.NSPID)
+	b = binary.LittleEndian.AppendUint32(b, s.SeenPID)
+	b = binary.LittleEndian.AppendUint32(b, s.Pad2)
 	return b
 }
 
@@ -538,4 +556,11 @@ const (
 	TCPCauseProbe        = 3
 	TCPCauseAfterTimeout = 4
 	TCPCauseHandshake    = 5
+)
+
+// enum proc_flag
+const (
+	ProcExeCut     = 1
+	ProcExeDeleted = 2
+	ProcCgroupCut  = 4
 )
