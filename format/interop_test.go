@@ -199,6 +199,8 @@ func TestInterop(t *testing.T) {
 			summarize(&noteTable, readTable(t, r, seg.Number, f, &noteTable), want)
 		case TableTrigger:
 			summarize(&triggerTable, readTable(t, r, seg.Number, f, &triggerTable), want)
+		case TableContainer:
+			summarize(&containerTable, readTable(t, r, seg.Number, f, &containerTable), want)
 		case TableTCP:
 			summarize(&tcpTable, readTable(t, r, seg.Number, f, &tcpTable), want)
 		}

@@ -13,17 +13,18 @@ type journalRows struct {
 	filter Filter
 	chunk  []byte // scratch
 
-	event   Decoded
-	io      ioRow
-	socket  Socket
-	process Process
-	clock   Clock
-	beat    Heartbeat
-	ring    Ring
-	hook    Hook
-	note    Note
-	trigger Trigger
-	tcp     TCP
+	event     Decoded
+	io        ioRow
+	socket    Socket
+	process   Process
+	clock     Clock
+	beat      Heartbeat
+	ring      Ring
+	hook      Hook
+	note      Note
+	trigger   Trigger
+	container Container
+	tcp       TCP
 }
 
 func newJournalRows(ix *journalIndex, filter Filter) *journalRows {
@@ -100,6 +101,9 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 	case TableTrigger:
 		_, err = decodeColumns(body, &triggerTable, &r.trigger)
 		row = &r.trigger
+	case TableContainer:
+		_, err = decodeColumns(body, &containerTable, &r.container)
+		row = &r.container
 	case TableTCP:
 		_, err = decodeColumns(body, &tcpTable, &r.tcp)
 		row = &r.tcp

@@ -200,7 +200,7 @@ func parseNames(names []string, what, s string) (flags uint16, err error) {
 }
 
 var tableNames = []string{TableSocket: "socket", TableIO: "io", TablePayload: "payload", TableProcess: "process",
-	TableClock: "clock", TableHeartbeat: "heartbeat", TableRing: "ring", TableHook: "hook", TableNote: "note", TableTrigger: "trigger",
+	TableClock: "clock", TableHeartbeat: "heartbeat", TableRing: "ring", TableHook: "hook", TableNote: "note", TableTrigger: "trigger", TableContainer: "container",
 	TableTCP: "tcp"}
 
 // String returns the table's name, which is also that of its file without ".parquet".

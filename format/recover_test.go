@@ -461,4 +461,3 @@ func (argsFilter) Apply(row format.Row) {
 		p.Args = p.Args[:1]
 	}
 }
-

@@ -43,6 +43,7 @@ func sampleRows() []Row {
 		&Trigger{Time: 10, Op: TriggerFired, Firing: 3, Name: "busy", Rule: "busy: cpu > 80% => mark", Metric: "cpu", Unit: "%", Value: 93_500, Limit: 80_000, Held: 3, Periods: 10,
 			Others: 2, PID: 100, Start: 77, Comm: "nginx", Socket: 1 << 63, Inode: 9, Local: local, Remote: remote, Detail: "of 4 processes"},
 		&Trigger{Time: 10, Op: TriggerFailed, Firing: 3, Name: "busy", Action: "snap", Detail: "no room", Count: 1},
+		&Container{Time: 10, ID: "aaefb9d8feed", PodUID: "2fc932ce-fdcc-454b-97bd-aadfdeb4c340", Runtime: "containerd", Name: "app", Pod: "shop-7d9f", Namespace: "shop", Image: "docker.io/library/nginx:1.27", Cgroup: "/kubepods"},
 		&Process{Time: 11, Op: ProcExit, PID: 100, TID: 100, ExitStatus: 9, Comm: "nginx"},
 		&Socket{Time: 12, Duration: -1, FD: -1, Socket: 6, Op: SockState, OldState: TCPFinWait2, NewState: TCPClose, Family: 2, Protocol: 6,
 			BytesAcked: 1 << 40, BytesReceived: 1<<64 - 1, SndWnd: 65535, RcvWnd: 1, Cwnd: 10, MSS: 1448, Interface: 2, Error: 110},
@@ -89,6 +90,8 @@ func cloneRow(row Row) Row {
 	case *Note:
 		return ptr(*r)
 	case *Trigger:
+		return ptr(*r)
+	case *Container:
 		return ptr(*r)
 	case *TCP:
 		return ptr(*r)

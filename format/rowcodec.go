@@ -41,6 +41,8 @@ func appendRowBody(buf []byte, row Row) ([]byte, error) {
 		return appendColumns(buf, &noteTable, r)
 	case *Trigger:
 		return appendColumns(buf, &triggerTable, r)
+	case *Container:
+		return appendColumns(buf, &containerTable, r)
 	case *TCP:
 		return appendColumns(buf, &tcpTable, r)
 	}
@@ -137,7 +139,7 @@ func (b *rowBody) fail() {
 
 // cpuColumn is the column of each row table that holds its cpu; -1 none. Tables that are not here have no row frames.
 var cpuColumn = map[TableID]int{TableSocket: 2, TableIO: 2, TableRing: 1, TableTCP: 1,
-	TableProcess: -1, TableClock: -1, TableHeartbeat: -1, TableHook: -1, TableNote: -1, TableTrigger: -1}
+	TableProcess: -1, TableClock: -1, TableHeartbeat: -1, TableHook: -1, TableNote: -1, TableTrigger: -1, TableContainer: -1}
 
 // rowHead reads what orders a row out of a row frame's body.
 func rowHead(body []byte) (t TableID, time KTime, cpu uint16, err error) {

@@ -265,6 +265,8 @@ func (r *Reel) openStream(seg *Segment, t TableID, f File, opts RowsOptions) (st
 		return openFileStream(r, n, f, &noteTable, func(v *Note) Row { return v })
 	case TableTrigger:
 		return openFileStream(r, n, f, &triggerTable, func(v *Trigger) Row { return v })
+	case TableContainer:
+		return openFileStream(r, n, f, &containerTable, func(v *Container) Row { return v })
 	case TableTCP:
 		return openFileStream(r, n, f, &tcpTable, func(v *TCP) Row { return v })
 	}

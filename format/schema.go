@@ -296,6 +296,22 @@ var triggerTable = table[Trigger]{
 	},
 }
 
+var containerTable = table[Container]{
+	id:   TableContainer,
+	time: func(r *Container) KTime { return r.Time },
+	cols: []column[Container]{
+		number("time_ns", "when it was looked up", delta, func(r *Container) *KTime { return &r.Time }),
+		text("container_id", "as in the table process; empty: the row is about a pod only", func(r *Container) *string { return &r.ID }),
+		text("pod_uid", "as in the table process", func(r *Container) *string { return &r.PodUID }),
+		text("runtime", "docker, containerd, cri-o, podman; empty: unknown", func(r *Container) *string { return &r.Runtime }),
+		text("name", "of the container; empty: unknown, or a pod's sandbox", func(r *Container) *string { return &r.Name }),
+		text("pod", "name of the pod", func(r *Container) *string { return &r.Pod }),
+		text("namespace", "of the pod", func(r *Container) *string { return &r.Namespace }),
+		text("image", "that it was made from", func(r *Container) *string { return &r.Image }),
+		text("cgroup", "path of a process of it", func(r *Container) *string { return &r.Cgroup }),
+	},
+}
+
 var noteTable = table[Note]{
 	id:   TableNote,
 	time: func(r *Note) KTime { return r.Time },

@@ -50,18 +50,19 @@ type sealer struct {
 	keys   []connKey
 	sorted []ioRow // a second block's memory: rows are sorted from one into the other
 
-	tables    []sealTable
-	sockets   *sealBatch[Socket]
-	ios       *sealBatch[ioRow]
-	payloads  *sealBatch[payloadRow]
-	processes *sealBatch[Process]
-	clocks    *sealBatch[Clock]
-	beats     *sealBatch[Heartbeat]
-	rings     *sealBatch[Ring]
-	hooks     *sealBatch[Hook]
-	notes     *sealBatch[Note]
-	triggers  *sealBatch[Trigger]
-	tcps      *sealBatch[TCP]
+	tables     []sealTable
+	sockets    *sealBatch[Socket]
+	ios        *sealBatch[ioRow]
+	payloads   *sealBatch[payloadRow]
+	processes  *sealBatch[Process]
+	clocks     *sealBatch[Clock]
+	beats      *sealBatch[Heartbeat]
+	rings      *sealBatch[Ring]
+	hooks      *sealBatch[Hook]
+	notes      *sealBatch[Note]
+	triggers   *sealBatch[Trigger]
+	containers *sealBatch[Container]
+	tcps       *sealBatch[TCP]
 }
 
 // sealTable is one table's part of a segment.
@@ -139,6 +140,8 @@ func (s *sealer) add(row Row) (full bool, err error) {
 		return addRow(s, &s.notes, &noteTable, *r)
 	case *Trigger:
 		return addRow(s, &s.triggers, &triggerTable, *r)
+	case *Container:
+		return addRow(s, &s.containers, &containerTable, *r)
 	case *TCP:
 		return addRow(s, &s.tcps, &tcpTable, *r)
 	}

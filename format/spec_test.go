@@ -36,7 +36,7 @@ func TestSpec(t *testing.T) {
 	tables := map[string]string{
 		"socket": describe(&socketTable), "io": describe(&ioTable), "payload": describe(&payloadTable), "process": describe(&processTable),
 		"clock": describe(&clockTable), "heartbeat": describe(&heartbeatTable), "ring": describe(&ringTable), "hook": describe(&hookTable),
-		"note": describe(&noteTable), "trigger": describe(&triggerTable), "tcp": describe(&tcpTable),
+		"note": describe(&noteTable), "trigger": describe(&triggerTable), "container": describe(&containerTable), "tcp": describe(&tcpTable),
 	}
 	data, err := os.ReadFile("SPEC.md")
 	if err != nil {

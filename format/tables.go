@@ -18,10 +18,11 @@ const (
 	TableNote      TableID = 9
 	TableTCP       TableID = 12
 	TableTrigger   TableID = 19
+	TableContainer TableID = 20
 	// 10 tls, 11 tls_key, 13 oncpu, 14 offcpu, 15 stack, 16 symbol, 17 module, 18 mapping are reserved (DESIGN §3).
 )
 
-// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger or *TCP. (Payload bytes travel in
+// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP or *Container. (Payload bytes travel in
 // their IO row.)
 type Row interface {
 	Table() TableID
@@ -120,6 +121,20 @@ type Process struct {
 	NSPID       PID    // in the innermost pid namespace: what logs inside a container say; 0 unknown
 	ContainerID string // that the cgroup's path names; "" none
 	PodUID      string // of Kubernetes, with dashes; "" none
+}
+
+// Container is what the container runtime's files say of a container, or that they say nothing: once for each that a process of
+// the reel belongs to.
+type Container struct {
+	Time      KTime
+	ID        string // as in Process.ContainerID; "" the row is about a pod only
+	PodUID    string // as in Process.PodUID
+	Runtime   string // "docker", "containerd", "cri-o", "podman"; "" unknown
+	Name      string // "" unknown, or the sandbox of a pod
+	Pod       string
+	Namespace string // of the pod
+	Image     string
+	Cgroup    string // of the process that it was found by
 }
 
 // Clock is one reading of the node's clocks, taken as close together as user space can (D7).
@@ -229,6 +244,12 @@ func (*Hook) Table() TableID { return TableHook }
 
 // Table returns TableNote.
 func (*Note) Table() TableID { return TableNote }
+
+// Table returns TableContainer.
+func (*Container) Table() TableID { return TableContainer }
+
+// At returns the time of the row.
+func (r *Container) At() KTime { return r.Time }
 
 // At returns the time of the row.
 func (r *Socket) At() KTime { return r.Time }

@@ -122,7 +122,7 @@ type problemInfo struct {
 }
 
 // smallTables are those that info reads whole; of the others a clean reel's manifest tells the size.
-var smallTables = []format.TableID{format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger}
+var smallTables = []format.TableID{format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger, format.TableContainer}
 
 func collectInfo(path string, reel *format.Reel) (*reelInfo, error) {
 	m := reel.Manifest()

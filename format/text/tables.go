@@ -62,6 +62,19 @@ var tables = []table{
 		func(r *format.Trigger) *format.KTime { return &r.Time }, triggerColumns),
 	newTable(format.TableTCP, "tcp", "what TCP did on a socket: sent a segment again, dropped one, reset, or met a closed window",
 		func(r *format.TCP) *format.KTime { return &r.Time }, tcpColumns),
+	newTable(format.TableContainer, "container", "what the container runtime says of a container",
+		func(r *format.Container) *format.KTime { return &r.Time }, containerColumns),
+}
+
+var containerColumns = []column{
+	quoted("id", func(r *format.Container) *string { return &r.ID }),
+	quoted("pod_uid", func(r *format.Container) *string { return &r.PodUID }),
+	quoted("runtime", func(r *format.Container) *string { return &r.Runtime }),
+	quoted("name", func(r *format.Container) *string { return &r.Name }),
+	quoted("pod", func(r *format.Container) *string { return &r.Pod }),
+	quoted("namespace", func(r *format.Container) *string { return &r.Namespace }),
+	quoted("image", func(r *format.Container) *string { return &r.Image }),
+	quoted("cgroup", func(r *format.Container) *string { return &r.Cgroup }),
 }
 
 // reserved are names that a connection cannot have: they are statements, or tables that DESIGN §3 plans.
