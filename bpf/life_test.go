@@ -193,8 +193,25 @@ func TestChildrenAreTargets(t *testing.T) {
 	if fork.Proc.PPID != p.pid() {
 		t.Errorf("parent %d, want %d", fork.Proc.PPID, p.pid())
 	}
-	if args := strings.Split(string(exec.Payload), "\x00"); len(args) != 5 || args[1] != "-test.run=^$" || args[2] != "an argument" || args[3] != "" {
+	if args := strings.Split(string(exec.Tail().Args), "\x00"); len(args) != 5 || args[1] != "-test.run=^$" || args[2] != "an argument" || args[3] != "" {
 		t.Errorf("arguments %q", args)
+	}
+	// The child runs this program, in the cgroup of this test: /proc says which they are.
+	self, err := os.Readlink("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if exe := joinParts(exec.Tail().Exe); exe != self {
+		t.Errorf("it runs %q, /proc says %q", exe, self)
+	}
+	for name, e := range map[string]*wire.Event{"fork": fork, "exec": exec, "exit": exit} {
+		tail := e.Tail()
+		if v2, v1 := ownCgroups(t); joinParts(tail.Cgroup) != v2 || v1 != "" && joinParts(tail.CgroupV1) != v1 {
+			t.Errorf("%s: cgroups %q and %q, /proc says %q and %q", name, tail.Cgroup, tail.CgroupV1, v2, v1)
+		}
+		if e.Proc.NSPID != e.Proc.H.PID || e.Proc.SeenPID != 0 {
+			t.Errorf("%s: process %d is %d inside and %d here", name, e.Proc.H.PID, e.Proc.NSPID, e.Proc.SeenPID)
+		}
 	}
 	if exit.Proc.ExitCode != 7<<8 {
 		t.Errorf("wait status %#x, want 0x700", exit.Proc.ExitCode)
@@ -290,4 +307,28 @@ func TestPortsFilter(t *testing.T) {
 			t.Errorf("recorded: %+v", e)
 		}
 	}
+}
+
+// joinParts makes a path of parts, the last first, each ended by NUL.
+func joinParts(b []byte) string {
+	parts := strings.Split(strings.TrimSuffix(string(b), "\x00"), "\x00")
+	slices.Reverse(parts)
+	return "/" + strings.Join(parts, "/")
+}
+
+// ownCgroups reads the cgroups of this process in the v2 hierarchy and in that of the v1 memory controller.
+func ownCgroups(t *testing.T) (v2, v1 string) {
+	t.Helper()
+	text, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(text)) {
+		if f := strings.SplitN(strings.TrimSpace(line), ":", 3); f[1] == "" {
+			v2 = f[2]
+		} else if f[1] == "memory" {
+			v1 = f[2]
+		}
+	}
+	return v2, v1
 }

@@ -94,7 +94,7 @@ func TestEnumsHaveTheValuesOfTheObjects(t *testing.T) {
 	for _, object := range objects {
 		spec := objectBTF(t, object)
 		n := 0
-		for _, name := range []string{"event_kind", "io_call", "io_direction", "cut_reason", "io_flag", "sock_op", "sock_role", "proc_op", "tcp_op", "tcp_cause"} {
+		for _, name := range []string{"event_kind", "io_call", "io_direction", "cut_reason", "io_flag", "sock_op", "sock_role", "proc_op", "proc_flag", "tcp_op", "tcp_cause"} {
 			var e *btf.Enum
 			if err := spec.TypeByName(name, &e); err != nil {
 				t.Fatalf("%s: %v", object, err)

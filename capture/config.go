@@ -42,6 +42,9 @@ type Config struct {
 	Snaplen  uint32        // bytes of each message; bpf.SnapFull: all
 	Ports    []uint16      // local or remote; empty: all
 
+	// HostRoots are directories where the files of container runtimes are looked for, as below "/"; nil: those of this machine.
+	HostRoots []string
+
 	Filter format.Filter // masks what is sealed
 
 	// Triggers are rules that are judged each second (docs/triggers.md). Heads makes what counts HTTP exchanges for them: needed
@@ -144,6 +147,13 @@ func (c *Config) ringBytes(cpus int) int {
 		n /= 2
 	}
 	return n
+}
+
+func (c *Config) hostRoots() []string {
+	if c.HostRoots != nil {
+		return c.HostRoots
+	}
+	return hostRoots()
 }
 
 func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {

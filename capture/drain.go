@@ -4,6 +4,7 @@ package capture
 
 import (
 	"encoding/binary"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,7 @@ type drainer struct {
 	observer *observer
 
 	take    func(ev []byte) error // method value, made once
+	decoded format.Decoded        // of the record of a process
 	flushed format.KTime
 	unsaved bool // something was taken since
 
@@ -98,25 +100,19 @@ func (d *drainer) takeEvent(ev []byte) error {
 		d.observer.see(kind, ev)
 	}
 	if kind == format.EventProc {
-		d.process(ev)
+		return d.process(ev)
 	}
 	return d.sink.AppendEvent(ev)
 }
 
-// process notices processes that begin, programs that want a description, and processes that end.
-func (d *drainer) process(ev []byte) {
-	var decoded format.Decoded
-	if format.DecodeEvent(ev, &decoded) != nil {
-		return // a reader says so
+// process stores the record of a process as a row that names its container, and notices ends.
+func (d *drainer) process(ev []byte) error {
+	if format.DecodeEvent(ev, &d.decoded) != nil {
+		return d.sink.AppendEvent(ev) // a reader says what is wrong with it
 	}
-	switch p := &decoded.Process; p.Op {
-	case format.ProcFork:
-		d.procs.began(p.PID, p.Start)
-	case format.ProcExec:
-		d.procs.began(p.PID, p.Start)
-		d.procs.want(p.PID, p.Start)
-	case format.ProcExit:
-		d.procs.ended(p.PID)
+	p := &d.decoded.Process
+	d.procs.take(p)
+	if p.Op == format.ProcExit {
 		if d.observer != nil {
 			d.observer.exited(p)
 		}
@@ -126,6 +122,12 @@ func (d *drainer) process(ev []byte) {
 		default:
 		}
 	}
+	err := d.sink.AppendRow(p)
+	var unfit *format.RowError
+	if errors.As(err, &unfit) {
+		return d.sink.AppendEvent(ev)
+	}
+	return err
 }
 
 // total returns how many records were taken so far.

@@ -321,9 +321,9 @@ func TestKernelThatIsNotSupported(t *testing.T) {
 
 // More programs than can be described are counted, and nobody waits for them.
 func TestDescriberFallsBehind(t *testing.T) {
-	d := newDescriber(fakeProc{}, systemClock{}, &fakeSink{})
+	d := newDescriber(fakeProc{}, systemClock{}, &fakeSink{}, newContainers(nil))
 	for pid := range format.PID(describeQueue + 7) {
-		d.want(pid+1, 1)
+		d.want(wanted{pid: pid + 1, start: 1})
 	}
 	if d.missed.Load() != 7 {
 		t.Errorf("%d were missed, want 7", d.missed.Load())
@@ -341,9 +341,9 @@ func TestDescriberFallsBehind(t *testing.T) {
 func TestDescriberTakesTheRightProcess(t *testing.T) {
 	s := &fakeSink{}
 	tick := uint64(procfs.Tick)
-	d := newDescriber(fakeProc{map[format.PID]procfs.Stat{4711: {PID: 4711, Comm: "web", Start: 7 * tick}}}, systemClock{}, s)
-	d.want(4711, 7*tick+123)
-	d.want(4711, 6*tick+123) // an earlier owner
+	d := newDescriber(fakeProc{map[format.PID]procfs.Stat{4711: {PID: 4711, Comm: "web", Start: 7 * tick}}}, systemClock{}, s, newContainers(nil))
+	d.want(wanted{pid: 4711, start: 7*tick+123})
+	d.want(wanted{pid: 4711, start: 6*tick+123}) // an earlier owner
 	close(d.queue)
 	if err := d.run(); err != nil {
 		t.Fatal(err)
@@ -397,7 +397,7 @@ func TestTargetWhoseIDIsTakenOver(t *testing.T) {
 func TestHotPathAllocatesNothing(t *testing.T) {
 	k := &fakeKernel{}
 	s := &countingSink{}
-	d := newDrainer(k, s, systemClock{}, newDescriber(fakeProc{}, systemClock{}, s))
+	d := newDrainer(k, s, systemClock{}, newDescriber(fakeProc{}, systemClock{}, s, newContainers(nil)))
 	ev := event(format.EventIO, 400)
 	allocs := testing.AllocsPerRun(1000, func() {
 		if err := d.take(ev); err != nil {
@@ -418,7 +418,7 @@ func (s *countingSink) AppendEvent(ev []byte) error { s.bytes += len(ev); return
 
 func BenchmarkTakeEvent(b *testing.B) {
 	s := &countingSink{}
-	d := newDrainer(&fakeKernel{}, s, systemClock{}, newDescriber(fakeProc{}, systemClock{}, s))
+	d := newDrainer(&fakeKernel{}, s, systemClock{}, newDescriber(fakeProc{}, systemClock{}, s, newContainers(nil)))
 	ev := event(format.EventIO, 400)
 	b.SetBytes(int64(len(ev)))
 	for b.Loop() {

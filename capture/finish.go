@@ -70,6 +70,7 @@ func (r *recording) notesAtEnd() {
 	r.note(NoteTargetExited, r.drain.exits.Load(), "")
 	r.note(NoteProcessUndescribed, r.procs.missed.Load(), "")
 	r.note(NoteProcessHidden, r.procs.hidden.Load(), "")
+	r.procs.containers.notes(r.note)
 	r.trigger.notes(r.note)
 	if r.exitUnseen() {
 		r.note(NoteExitUnseen, 1, "")

@@ -20,6 +20,8 @@ const (
 	NoteSnapshotIncomplete NoteName = "snapshot_incomplete"
 	NoteProcessUndescribed NoteName = "process_undescribed"
 	NoteProcessHidden      NoteName = "process_hidden"
+	NoteContainerUnnamed   NoteName = "container_unnamed"
+	NoteContainerFile      NoteName = "container_file"
 	NoteMapFull            NoteName = "map_full"
 	NoteCompatCalls        NoteName = "compat_calls"
 	NoteErrorQueue         NoteName = "error_queue"
@@ -44,6 +46,8 @@ var notes = map[NoteName]string{
 	NoteSnapshotIncomplete: "sockets or processes that were there already could not all be listed",
 	NoteProcessUndescribed: "programs ended, or came too fast, before their path and cgroup could be read; name and arguments are there",
 	NoteProcessHidden:      "processes did not let us read their path or namespaces: CAP_SYS_PTRACE is missing",
+	NoteContainerUnnamed:   "containers are known by their id only: no file of a container runtime on this machine names them",
+	NoteContainerFile:      "files of a container runtime could not be used: names of containers or pods are missing",
 	NoteMapFull:            "a table of the probes was full: addresses, durations or state changes of some sockets and calls are missing",
 	NoteCompatCalls:        "socket calls by 32-bit programs were not recorded",
 	NoteErrorQueue:         "reads of a socket's error queue were not recorded: they move no bytes of the stream",

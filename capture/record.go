@@ -149,7 +149,7 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	r.summary.Dir, r.summary.ProgramTime = cfg.Dir, -1
 	r.targets = newTargets(kernel, p.proc, self)
 	r.watch = newCommWatch(p.proc, self, cfg.Comms)
-	r.procs = newDescriber(p.proc, p.clock, sink)
+	r.procs = newDescriber(p.proc, p.clock, sink, newContainers(cfg.hostRoots()))
 	r.drain = newDrainer(kernel, sink, p.clock, r.procs)
 	r.keeper = newKeeper(kernel, p.clock, cfg.Limits, r.note)
 	r.heart = &heart{kernel: kernel, sink: sink, clock: p.clock, gauges: p.gauges, events: r.drain.total, keeper: r.keeper, programs: newProgramTimer(kernel),

@@ -61,6 +61,11 @@ func (r *recording) describe(pid format.PID, target bool) (*format.Process, erro
 	row.Time = r.clock.Now()
 	row.Target = target
 	row.Start = r.procs.exact(pid, row.Start)
+	if id, named := r.procs.containers.identify(&row); !named {
+		if err := r.procs.describeContainer(id, row.UID, row.Cgroup); err != nil {
+			return nil, err
+		}
+	}
 	return &row, r.procs.append(&row)
 }
 

@@ -8,18 +8,6 @@ import (
 	"github.com/ebpf-reel/reel/format/wire"
 )
 
-// splitTail divides what follows a process record: arguments, then the parts of three paths. Lengths that cannot be make all
-// of it arguments.
-func splitTail(tail []byte, exeLen, cgroupLen, cgroupV1Len uint32) (args, exe, cgroup, cgroupV1 []byte) {
-	paths := uint64(exeLen) + uint64(cgroupLen) + uint64(cgroupV1Len)
-	if paths > uint64(len(tail)) {
-		return tail, nil, nil, nil
-	}
-	args, tail = tail[:uint64(len(tail))-paths], tail[uint64(len(tail))-paths:]
-	exe, tail = tail[:exeLen], tail[exeLen:]
-	return args, exe, tail[:cgroupLen], tail[cgroupLen:]
-}
-
 // cutPath stands for the first directories of a path that has more than were recorded.
 const cutPath = "..."
 

@@ -169,7 +169,7 @@ func (d *Decoded) socket(e *wire.SockEvent) {
 }
 
 func (d *Decoded) process(e *wire.ProcEvent) {
-	args, exe, cgroup, cgroupV1 := splitTail(d.event.Payload, e.ExeLen, e.CgroupLen, e.CgroupV1Len)
+	tail := d.event.Tail()
 	d.SeenPID = PID(e.SeenPID)
 	d.Process = Process{
 		Time:       KTime(e.H.TimeNS),
@@ -180,11 +180,11 @@ func (d *Decoded) process(e *wire.ProcEvent) {
 		Start:      e.StartNS,
 		UID:        e.UID,
 		Comm:       cstring(e.Comm[:]),
-		Exe:        exePath(exe, e.Flags),
-		Args:       splitArgs(args),
+		Exe:        exePath(tail.Exe, e.Flags),
+		Args:       splitArgs(tail.Args),
 		ArgsCut:    e.ArgsCut != 0,
 		CgroupID:   e.CgroupID,
-		Cgroup:     cgroupPath(cgroup, cgroupV1, e),
+		Cgroup:     cgroupPath(tail.Cgroup, tail.CgroupV1, e),
 		PidNS:      uint64(e.PIDNS),
 		MntNS:      uint64(e.MntNS),
 		NetNS:      uint64(e.NetNS),

@@ -55,6 +55,8 @@ const (
 	NoteSnapshotIncomplete
 	NoteProcessUndescribed
 	NoteProcessHidden
+	NoteContainerUnnamed
+	NoteContainerFile
 	NoteMapFull
 	NoteCompatCalls
 	NoteErrorQueue
@@ -152,6 +154,8 @@ var registry = [numNames]registered{
 	NoteSnapshotIncomplete: {"snapshot_incomplete", facts.Notice, Capture, "Sockets or processes that were there already could not all be listed: addresses, roles or names of some may be missing."},
 	NoteProcessUndescribed: {"process_undescribed", facts.Info, Capture, "Programs ended, or came too fast, before their path and cgroup could be read; their names are there."},
 	NoteProcessHidden:      {"process_hidden", facts.Notice, Capture, "Processes did not let the recorder read their path or namespaces: record as root, or with CAP_SYS_PTRACE."},
+	NoteContainerUnnamed:   {"container_unnamed", facts.Info, Capture, "Containers are known by their id only: no file of a container runtime on the recorded machine named them. In a container, mount the host's root at /host."},
+	NoteContainerFile:      {"container_file", facts.Notice, Capture, "Files of a container runtime could not be used: names of containers or pods are missing."},
 	NoteMapFull:            {"map_full", facts.Notice, Capture, "A table of the probes was full: some sockets or calls lack their addresses, durations or state changes. Record fewer targets at a time."},
 	NoteCompatCalls:        {"compat_calls", facts.DataLoss, Capture, "Socket calls by 32-bit programs were not recorded: what they moved is missing."},
 	NoteErrorQueue:         {"error_queue", facts.Info, Capture, "Reads of a socket's error queue were not recorded: they move no bytes of the stream."},

@@ -4,7 +4,6 @@ package procfs
 
 import (
 	"bytes"
-	"cmp"
 	"errors"
 	"io"
 	"io/fs"
@@ -36,6 +35,7 @@ func (f FS) Describe(pid format.PID) (format.Process, error) {
 		return row, err
 	}
 	row.UID = uint32(statusField(status, "Uid:"))
+	row.NSPID = format.PID(statusLast(status, "NSpid:"))
 
 	var hidden error
 	note := func(err error) {
@@ -121,30 +121,40 @@ func statusField(status []byte, name string) uint64 {
 	return 0
 }
 
-// cgroupPath picks the path that names a process best out of /proc/PID/cgroup: that of the v2 hierarchy, unless it is the
-// root while a v1 hierarchy says more; among those the one of systemd.
+// statusLast reads the last number of a line of /proc/PID/status; 0 when it is not there.
+func statusLast(status []byte, name string) uint64 {
+	for line := range bytes.Lines(status) {
+		if rest, ok := bytes.CutPrefix(line, []byte(name)); ok {
+			if fields := bytes.Fields(rest); len(fields) > 0 {
+				n, _ := strconv.ParseUint(string(fields[len(fields)-1]), 10, 32)
+				return n
+			}
+		}
+	}
+	return 0
+}
+
+// cgroupPath picks the path that says most of a process out of /proc/PID/cgroup: the longest, and of several the one of the v2
+// hierarchy, or else of systemd's. Where v1 and v2 are mounted side by side, one is often the root, or the service that started
+// a container.
 func cgroupPath(data []byte) string {
-	var unified, systemd, longest string
+	var best string
+	var rank int
 	for line := range bytes.Lines(data) {
 		hierarchy, rest, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), ":")
 		controllers, path, _ := strings.Cut(rest, ":")
+		r := 1
 		switch {
 		case hierarchy == "0" && controllers == "":
-			unified = path
+			r = 3
 		case controllers == "name=systemd":
-			systemd = path
+			r = 2
 		}
-		if len(path) > len(longest) {
-			longest = path
+		if len(path) > len(best) || len(path) == len(best) && r > rank {
+			best, rank = path, r
 		}
 	}
-	if len(unified) > 1 {
-		return unified
-	}
-	if len(systemd) > 1 {
-		return systemd
-	}
-	return cmp.Or(longest, unified)
+	return best
 }
 
 // cgroupRoots are where the v2 hierarchy is mounted: alone, or beside v1.
