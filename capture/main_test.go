@@ -346,16 +346,17 @@ func (r *running) wait(t *testing.T) *recorded {
 
 // recorded is what a reel holds.
 type recorded struct {
-	manifest  *format.Manifest
-	problems  []format.Problem
-	io        []format.IO
-	sockets   []format.Socket
-	processes []format.Process
-	clocks    []format.Clock
-	beats     []format.Heartbeat
-	rings     []format.Ring
-	hooks     []format.Hook
-	notes     []format.Note
+	manifest   *format.Manifest
+	problems   []format.Problem
+	io         []format.IO
+	sockets    []format.Socket
+	processes  []format.Process
+	clocks     []format.Clock
+	beats      []format.Heartbeat
+	rings      []format.Ring
+	hooks      []format.Hook
+	notes      []format.Note
+	containers []format.Container
 }
 
 func read(t *testing.T, dir string) *recorded {
@@ -389,6 +390,9 @@ func read(t *testing.T, dir string) *recorded {
 			got.hooks = append(got.hooks, *row)
 		case *format.Note:
 			got.notes = append(got.notes, *row)
+		case *format.Container:
+			got.containers = append(got.containers, *row)
+		case *format.TCP, *format.Trigger:
 		default:
 			t.Fatalf("a row of %v", row.Table())
 		}
