@@ -97,6 +97,9 @@ func render(t testing.TB, r *report) []byte {
 	for _, e := range r.Result.Edges {
 		line("edge", edgeLine(&e))
 	}
+	for i := range r.Result.Summary.Triggers {
+		line("trigger", &r.Result.Summary.Triggers[i])
+	}
 	for _, l := range r.Result.Ledger {
 		line("ledger", ledgerLine{l.Name, l.Severity.String(), l.Count, l.Bytes, l.Example})
 	}

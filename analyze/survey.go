@@ -19,6 +19,7 @@ type ground struct {
 	processes *process.Table
 	ledger    *ledger.Tally
 	overhead  facts.Overhead
+	triggers  []facts.Trigger
 	rows      [math.MaxUint8 + 1]uint64 // by format.TableID
 
 	lastBeat  format.Heartbeat
@@ -39,8 +40,8 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 		tally.Add(ledger.UncleanEnd, 1, ledger.Where{})
 	}
 	clocks, processes := new(clock.Builder), process.NewBuilder(cfg.Processes)
-	rings := make(rings)
-	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote}
+	rings, triggers := make(rings), newTriggers()
+	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger}
 	var n uint64
 	for row, err := range src.Rows(format.RowsOptions{Tables: tables}) {
 		if err != nil {
@@ -64,11 +65,14 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 			if !r.Attached {
 				tally.Add(ledger.HookRefused, 1, ledger.Where{At: r.Time, Text: r.Name + ": " + r.Error})
 			}
+		case *format.Trigger:
+			triggers.add(r)
 		case *format.Note:
 			tally.Add(ledger.Note(r.Name), max(r.Count, 1), ledger.Where{At: r.Time, Text: note(r)})
 		}
 	}
 	g.clocks, g.processes = clocks.Timeline(), processes.Table()
+	g.triggers = triggers.result(g.wall)
 	g.losses(rings)
 	g.shed()
 	if n := processes.Folded(); n > 0 {
@@ -200,7 +204,7 @@ func (g *ground) summary(src Source, o *output) facts.Summary {
 	s := facts.Summary{
 		ReelID: m.UUID, Host: m.Capture.Host, Kernel: m.Capture.Kernel, Command: m.Capture.Command, Clean: m.Clean,
 		Connections: o.connections, Exchanges: o.exchanges, Complete: o.complete, Statuses: o.statuses, Bytes: o.bytes,
-		Rows: make(map[string]uint64), LostEvents: g.overhead.Lost, Overhead: g.overhead,
+		Rows: make(map[string]uint64), LostEvents: g.overhead.Lost, Overhead: g.overhead, Triggers: g.triggers,
 	}
 	for t := range format.TableIDs() {
 		if t != format.TablePayload {

@@ -245,6 +245,41 @@ type Summary struct {
 	Bytes       [2]uint64
 	LostEvents  uint64
 	Overhead    Overhead
+	Triggers    []Trigger // in the order of their first row
+}
+
+// Trigger is a rule of the capture and what became of it. A rule that never fired is one too.
+type Trigger struct {
+	Name     string
+	Rule     string // as the recorder understood it
+	Unit     string // of its values and its limit: "%", "/s", "ms", "B"; "" a plain number, or none
+	Limit    int64  // thousandths of the unit
+	Fired    uint64 // how often; Firings has the first of them
+	Silenced uint64 // how often it did not fire, being silent after a firing
+	Firings  []Firing
+}
+
+// Firing is one firing of a trigger rule.
+type Firing struct {
+	At       format.KTime
+	AtWall   Wall
+	Value    int64 // that the metric had, in thousandths of the rule's unit
+	Held     uint16
+	Periods  uint16     // of a second; the condition held in Held of the last Periods
+	Others   uint32     // further subjects of which the condition held
+	PID      format.PID // 0: all that was recorded
+	Comm     string
+	Local    format.Endpoint // of the connection that it is about, if it is about one
+	Remote   format.Endpoint
+	Detail   string
+	Outcomes []Outcome
+}
+
+// Outcome is how an action of a firing went.
+type Outcome struct {
+	Action string
+	Detail string // what came of it, or why it failed
+	Failed bool
 }
 
 // Overhead is the recorder's receipt.

@@ -62,6 +62,7 @@ type reelInfo struct {
 	Loss          lossInfo           `json:"loss"`
 	Overhead      *overheadInfo      `json:"overhead"` // null: no heartbeat
 	Notes         []noteInfo         `json:"notes"`
+	Triggers      []triggerInfo      `json:"triggers"`
 	Problems      []problemInfo      `json:"problems"`
 }
 
@@ -112,6 +113,22 @@ type noteInfo struct {
 	Time   format.KTime `json:"time_ns"`
 	Count  uint64       `json:"count"`
 	Detail string       `json:"detail"`
+}
+
+// triggerInfo is one step in the life of a trigger rule: a row of the table trigger. Values are in thousandths of the unit.
+type triggerInfo struct {
+	Time   format.KTime `json:"time_ns"`
+	Op     string       `json:"op"`
+	Firing uint32       `json:"firing,omitempty"`
+	Name   string       `json:"name"`
+	Rule   string       `json:"rule"`
+	Unit   string       `json:"unit,omitempty"`
+	Value  int64        `json:"value_milli,omitempty"`
+	PID    format.PID   `json:"pid,omitempty"`
+	Comm   string       `json:"comm,omitempty"`
+	Action string       `json:"action,omitempty"`
+	Detail string       `json:"detail,omitempty"`
+	Count  uint64       `json:"count,omitempty"`
 }
 
 type problemInfo struct {
@@ -181,6 +198,8 @@ func (c *infoCollector) add(row format.Row) {
 		}
 		c.hooks[r.Name] = len(c.info.Hooks)
 		c.info.Hooks = append(c.info.Hooks, h)
+	case *format.Trigger:
+		c.info.Triggers = append(c.info.Triggers, triggerInfo{r.Time, r.Op.String(), r.Firing, r.Name, r.Rule, r.Unit, r.Value, r.PID, r.Comm, r.Action, r.Detail, r.Count})
 	case *format.Note:
 		c.info.Notes = append(c.info.Notes, noteInfo{r.Name, r.Time, r.Count, r.Detail})
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ebpf-reel/reel/format"
+	"github.com/ebpf-reel/reel/report"
 	"github.com/ebpf-reel/reel/report/quantity"
 )
 
@@ -79,6 +80,10 @@ func (info *reelInfo) appendText(b []byte) []byte {
 			line("", "the node had at least %s of free memory and %s of free disk", quantity.Bytes(o.FreeMemory), quantity.Bytes(o.FreeDisk))
 		}
 	}
+	for i := range info.Triggers {
+		t := &info.Triggers[i]
+		line("trigger", "%s %s: %s", plain(t.Name), plain(t.Op), triggerText(t))
+	}
 	for _, n := range info.Notes {
 		line("note", "%s (%d): %s", plain(n.Name), n.Count, plain(n.Detail))
 	}
@@ -106,6 +111,28 @@ func (info *reelInfo) appendHooks(b []byte) []byte {
 		}
 	}
 	return b
+}
+
+func triggerText(t *triggerInfo) string {
+	switch t.Op {
+	case format.TriggerFired.String():
+		parts := []string{report.TriggerValue(t.Value, t.Unit)}
+		if t.PID != 0 {
+			parts = append(parts, fmt.Sprintf("process %d (%s)", t.PID, plain(t.Comm)))
+		}
+		if t.Detail != "" {
+			parts = append(parts, plain(t.Detail))
+		}
+		return strings.Join(parts, ", ")
+	case format.TriggerActed.String(), format.TriggerFailed.String():
+		if t.Detail == "" {
+			return plain(t.Action)
+		}
+		return plain(t.Action) + " (" + plain(t.Detail) + ")"
+	case format.TriggerSilenced.String():
+		return quantity.Of(t.Count, "time")
+	}
+	return plain(t.Rule)
 }
 
 func known(s string) string {

@@ -63,7 +63,14 @@ type meta struct {
 		Details     uint64 `json:"details"`
 		Connections uint64 `json:"connections"`
 	} `json:"left"`
-	DetailsPerBlock int `json:"detailsPerBlock"`
+	DetailsPerBlock int      `json:"detailsPerBlock"`
+	Firings         []firing `json:"firings,omitempty"`
+}
+
+// firing is when a trigger rule fired, for the chart.
+type firing struct {
+	At   int64  `json:"at"`
+	Name string `json:"name"`
 }
 
 type edge struct {
@@ -79,6 +86,12 @@ func (e *encoder) meta() []byte {
 		Exchanges: d.Summary.Exchanges, Connections: d.Summary.Connections}
 	m.Left.Exchanges, m.Left.Details, m.Left.Connections = d.Left.Exchanges, d.Left.Details, d.Left.Connections
 	m.Base = e.baseWall()
+	for i := range d.Summary.Triggers {
+		t := &d.Summary.Triggers[i]
+		for _, f := range t.Firings {
+			m.Firings = append(m.Firings, firing{int64(f.At - e.base), visible.Text(t.Name)})
+		}
+	}
 	names := d.NodeNames()
 	for i := range d.Edges {
 		x := &d.Edges[i]

@@ -40,6 +40,7 @@ type body struct {
 	Verdict                                   verdict
 	Facts, Receipt                            []fact
 	Ledger                                    []ledgerEntry
+	Triggers                                  []triggerRule
 	Lists                                     []list
 	Busiest, Edges                            []edgeRow
 	Drawing                                   *drawing
@@ -61,6 +62,36 @@ type fact struct {
 }
 
 type ledgerEntry struct{ Class, Severity, Name, Count, Bytes, Source, Sentence, Example string }
+
+type triggerRule struct {
+	Rule, Account, More string
+	Firings             []firingLine
+}
+
+type firingLine struct {
+	At, What string
+	Outcomes []point
+}
+
+// triggerRules are the rules with their firings, in words.
+func triggerRules(d *report.Data) []triggerRule {
+	var rules []triggerRule
+	for _, t := range d.TriggerLines(4 * listRows) {
+		rule := triggerRule{Rule: t.Rule, Account: t.Account}
+		if t.More > 0 {
+			rule.More = quantity.Of(t.More, "firing")
+		}
+		for _, f := range t.Firings {
+			line := firingLine{At: f.At, What: f.What}
+			for _, o := range f.Outcomes {
+				line.Outcomes = append(line.Outcomes, point{severityClass(o.Level), o.Label, o.Text})
+			}
+			rule.Firings = append(rule.Firings, line)
+		}
+		rules = append(rules, rule)
+	}
+	return rules
+}
 
 type list struct {
 	Title, None string
@@ -111,6 +142,7 @@ func newBody(d *report.Data) body {
 		}
 		b.Ledger = append(b.Ledger, e)
 	}
+	b.Triggers = triggerRules(d)
 	b.Lists = []list{
 		{Title: "Slowest exchanges", None: "No exchange has a known duration.", Link: "#v=exchanges&s=-duration", Rows: listOf(d.Slowest(listRows))},
 		{Title: "Errors", None: "No exchange was answered with a status of 400 or more.", Link: "#v=exchanges&q=status%3E%3D400&s=-status", Rows: listOf(d.Errors(listRows))},

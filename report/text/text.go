@@ -24,6 +24,7 @@ func Summary(w io.Writer, d *report.Data) error {
 	p := &printer{w: w}
 	p.verdict(d)
 	p.ledger(d.Ledger)
+	p.triggers(d)
 	p.edges(d)
 	p.exchanges("slowest", d.Slowest(Rows))
 	p.exchanges("errors", d.Errors(Rows))
@@ -124,6 +125,26 @@ func (p *printer) ledger(entries []facts.LedgerEntry) {
 		}
 		if e.Example != "" {
 			p.printf("            first: %s\n", visible.Text(e.Example))
+		}
+	}
+}
+
+func (p *printer) triggers(d *report.Data) {
+	lines := d.TriggerLines(Rows)
+	if len(lines) == 0 {
+		return
+	}
+	p.printf("\nTriggers\n")
+	for _, t := range lines {
+		p.printf("  %s\n    %s\n", t.Rule, t.Account)
+		for _, f := range t.Firings {
+			p.printf("    %s: %s\n", f.At, f.What)
+			for _, o := range f.Outcomes {
+				p.printf("      %s%s: %s\n", mark(o.Level), o.Label, o.Text)
+			}
+		}
+		if t.More > 0 {
+			p.printf("    … and %s\n", quantity.Of(t.More, "more firing"))
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/format"
 	"github.com/ebpf-reel/reel/report"
 	"github.com/ebpf-reel/reel/report/reporttest"
 )
@@ -75,4 +77,24 @@ func TestSummaryReportsWriteErrors(t *testing.T) {
 	if err := Summary(&brokenWriter{n: 300}, d); !errors.Is(err, errFull) {
 		t.Errorf("Summary on a full disk = %v, want %v", err, errFull)
 	}
+}
+
+func TestTriggers(t *testing.T) {
+	start := format.WallTime(1_700_000_000_000_000_000)
+	d := &report.Data{Summary: facts.Summary{Clean: true, Start: start, Triggers: []facts.Trigger{
+		{Name: "busy", Rule: "busy: cpu > 80% for 3 of 10s => snap, snaplen full 10s", Unit: "%", Limit: 80_000, Fired: 12, Silenced: 4, Firings: []facts.Firing{
+			{AtWall: start + 5_500_000_000, Value: 93_500, Held: 3, Periods: 10, Others: 1, PID: 100, Comm: "evil\x1b[2J", Outcomes: []facts.Outcome{
+				{Action: "snaplen full 10s", Detail: "snaplen full"}, {Action: "snap", Detail: "no space\nleft", Failed: true}}},
+			{Value: 250_000, Held: 3, Periods: 10, PID: 101, Comm: "nginx"},
+		}},
+		{Name: "slow", Rule: "slow: http_p99 > 500ms => mark", Unit: "ms", Limit: 500_000, Fired: 1, Firings: []facts.Firing{{Value: 1 << 62, Detail: "3 responses", Periods: 1}}},
+		{Name: "big", Rule: "big: transfer > 1MiB => mark", Unit: "B", Limit: 1 << 20 * 1000, Fired: 1, Firings: []facts.Firing{
+			{Value: 2 << 20 * 1000, Local: format.Endpoint{Addr: netip.MustParseAddr("10.0.0.1"), Port: 80}, Remote: format.Endpoint{Addr: netip.MustParseAddr("10.0.0.2"), Port: 40000}}}},
+		{Name: "exit", Rule: "exit: exit by signal => mark"},
+	}}}
+	var got bytes.Buffer
+	if err := Summary(&got, d); err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "triggers.golden", got.Bytes())
 }

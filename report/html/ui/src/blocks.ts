@@ -132,6 +132,13 @@ export interface Meta {
   connections: number;
   left: { exchanges: number; details: number; connections: number };
   detailsPerBlock: number;
+  firings?: Firing[];
+}
+
+// Firing is when a trigger rule fired, in nanoseconds after time 0.
+export interface Firing {
+  at: number;
+  name: string;
 }
 
 export interface Messages {

@@ -2,6 +2,7 @@
 // the search to that time and duration; the table below has the same rows for those who cannot use it.
 
 import { h, on } from './dom';
+import type { Firing } from './blocks';
 import { digits3, duration, statusClass } from './format';
 
 const height = 150;
@@ -28,6 +29,7 @@ export class Chart {
     private readonly start: Float64Array,
     private readonly dur: Float64Array,
     private readonly status: Float64Array,
+    private readonly firings: Firing[],
     private readonly onRange: (conditions: string[]) => void,
   ) {
     this.element = h('div', { class: 'chart', title: 'Drag to narrow the search; double-click to widen it again' }, this.canvas, this.box);
@@ -150,6 +152,7 @@ export class Chart {
     this.axes(c, color('--soft'), color('--line'));
     this.dots(c, { ok: color('--accent'), warn: color('--warn'), bad: color('--bad') });
     this.distribution(c, color('--accent'));
+    this.marks(c, color('--text'));
     if (this.selected >= 0 && this.inRange(this.selected)) {
       c.strokeStyle = color('--text');
       c.lineWidth = 1.5;
@@ -187,6 +190,27 @@ export class Chart {
     for (let t = Math.ceil(this.t0 / step) * step; t <= this.t1; t += step) {
       c.fillText(`+${(t / 1e9).toFixed(decimals)} s`, this.xOf(t), height - 4);
     }
+  }
+
+  // marks draws a line where a trigger rule fired.
+  private marks(c: CanvasRenderingContext2D, text: string): void {
+    c.strokeStyle = c.fillStyle = text;
+    c.lineWidth = 1;
+    c.textAlign = 'left';
+    c.setLineDash([3, 3]);
+    let free = -Infinity; // where the names so far end
+    for (const f of this.firings) {
+      if (f.at < this.t0 || f.at > this.t1) continue;
+      const x = Math.round(this.xOf(f.at)) + 0.5;
+      c.beginPath();
+      c.moveTo(x, top);
+      c.lineTo(x, height - bottom);
+      c.stroke();
+      if (x < free) continue;
+      c.fillText(f.name, x + 3, top + 10);
+      free = x + 9 + c.measureText(f.name).width;
+    }
+    c.setLineDash([]);
   }
 
   // dots draws each pixel once: many exchanges look the same, and a failed one must not be hidden by those that are not.

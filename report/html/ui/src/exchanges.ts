@@ -94,7 +94,7 @@ export function exchangesView(parent: HTMLElement, meta: Meta, t: Table, onSelec
     role: { kind: 'words', words: ['client', 'server', 'unknown'], test: (w) => (r) => roles[role[r]] === w, help: 'role=client' },
     is: { kind: 'words', words, test: (w) => tests[w], help: `is:${words.join(', is:')}` },
   };
-  const chart = new Chart(start, dur, status, (range) => {
+  const chart = new Chart(start, dur, status, meta.firings ?? [], (range) => {
     list.change({ query: withRange(list.input.value, ['start', 'dur', 'duration'], range) }, true);
   });
   const list = new List(parent, {
