@@ -1,6 +1,9 @@
 package analyze
 
 import (
+	"cmp"
+	"slices"
+
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -10,10 +13,12 @@ const (
 	maxTriggers = 64
 	maxFirings  = 1000 // in all
 	maxOutcomes = 16   // of a firing
+	maxRows     = 1 << 14
 )
 
-// triggers folds the rows of trigger rules.
+// triggers folds the rows of trigger rules. It waits for all of them: rows of one time come in any order.
 type triggers struct {
+	rows    []format.Trigger
 	rules   []facts.Trigger
 	index   map[string]int // by name
 	firings map[uint32]place
@@ -28,6 +33,18 @@ func newTriggers() *triggers {
 }
 
 func (t *triggers) add(r *format.Trigger) {
+	if len(t.rows) < maxRows {
+		t.rows = append(t.rows, *r)
+	}
+}
+
+// inOrder orders rows by time; of one time, a firing comes before its actions.
+func inOrder(a, b format.Trigger) int {
+	return cmp.Or(cmp.Compare(a.Time, b.Time), cmp.Compare(a.Op, b.Op), cmp.Compare(a.Firing, b.Firing), cmp.Compare(a.Name, b.Name),
+		cmp.Compare(a.Action, b.Action), cmp.Compare(a.Detail, b.Detail))
+}
+
+func (t *triggers) fold(r *format.Trigger) {
 	i, ok := t.index[r.Name]
 	if !ok {
 		if len(t.rules) == maxTriggers {
@@ -64,6 +81,10 @@ func (t *triggers) add(r *format.Trigger) {
 
 // result returns the rules, their firings with wall times.
 func (t *triggers) result(wall func(format.KTime) facts.Wall) []facts.Trigger {
+	slices.SortStableFunc(t.rows, inOrder)
+	for i := range t.rows {
+		t.fold(&t.rows[i])
+	}
 	for i := range t.rules {
 		for j := range t.rules[i].Firings {
 			f := &t.rules[i].Firings[j]
