@@ -14,7 +14,7 @@ import (
 )
 
 // Run analyzes src and gives connections and exchanges to sink. It reads the reel twice: first the small tables, which say
-// what time it was, who was who, and what the recorder could not see; then sockets and io, once, in a stream:
+// what time it was, who was who, and what the recorder could not see; then sockets, io and what TCP did, once, in a stream:
 //
 //	rows ─► order ─► conn ─► tls ───► exchange ─► topology ─► edges
 //	        causal   byte    plain-   HTTP/1       │
@@ -36,7 +36,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	window := order.New(cfg.Order, table.Row)
 
 	var n uint64
-	for row, err := range src.Rows(format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO}}) {
+	for row, err := range src.Rows(format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO, format.TableTCP}}) {
 		if err != nil {
 			unread(tally, err)
 			continue

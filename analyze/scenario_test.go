@@ -91,6 +91,19 @@ func render(t testing.TB, r *report) []byte {
 	for i := range r.Connections {
 		line("connection", connectionLine(&r.Connections[i]))
 	}
+	if r.Result.Summary.Rows["tcp"] > 0 {
+		for i := range r.Connections {
+			line("tcp", tcpLine(&r.Connections[i]))
+		}
+		for _, e := range r.Result.Edges {
+			for _, s := range []*facts.Side{e.ClientSide, e.ServerSide} {
+				if s != nil {
+					line("tcp_edge", []any{e.Client, e.Server, "retrans", s.Retrans, "dropped", s.Dropped, "resets", s.Resets, "failed", s.Failed,
+						"zero_windows", s.ZeroWindows, s.ZeroWindow.String(), "accept_wait", s.AcceptWaitMax.String()})
+				}
+			}
+		}
+	}
 	for _, n := range r.Result.Nodes {
 		line("node", map[string]any{"id": n.ID, "pids": n.PIDs})
 	}
@@ -182,6 +195,28 @@ func connectionLine(c *facts.Connection) any {
 	}{
 		c.ID, c.Peer, c.PID, c.Process, c.Role.String(), c.RoleBy, c.Local.String(), c.Remote.String(), c.Protocol,
 		time.Duration(c.Start).String(), time.Duration(c.End).String(), c.SawStart, c.SawEnd, c.Errno, c.Bytes, c.Captured, c.Lost, c.Gaps, c.Exchanges,
+	}
+}
+
+func tcpLine(c *facts.Connection) any {
+	x := &c.TCP
+	windows := func(i int) []any { return []any{x.ZeroWindows[i], x.ZeroWindowTime[i].String()} }
+	return struct {
+		ID          facts.ConnID               `json:"id"`
+		Connect     string                     `json:"connect,omitempty"`
+		AcceptWait  string                     `json:"accept_wait,omitempty"`
+		Close       string                     `json:"close,omitempty"`
+		RTT         [2]string                  `json:"rtt_min_mean"`
+		Retrans     uint32                     `json:"retrans"`
+		Resent      [facts.ResentCauses]uint32 `json:"resent"`
+		Failed      uint32                     `json:"resend_failed,omitempty"`
+		Drops       []facts.Drop               `json:"drops,omitempty"`
+		Resets      [2]uint32                  `json:"resets_sent_received"`
+		ResetReason string                     `json:"reset_reason,omitempty"`
+		Own, Peer   []any
+	}{
+		c.ID, span(c.Connect), span(x.AcceptWait), span(x.Close), [2]string{x.RTTMin.String(), x.RTTMean.String()}, c.Retrans, x.Resent, x.ResendFailed,
+		x.Drops, [2]uint32{x.ResetsSent, x.ResetsReceived}, x.ResetReason, windows(0), windows(1),
 	}
 }
 

@@ -165,6 +165,7 @@ func (d *Decoded) socket(e *wire.SockEvent) {
 		MSS:           e.Mss,
 		Interface:     e.Ifindex,
 		Error:         e.Error,
+		RTTMin:        fromMicros(e.RttMinUS),
 	}
 }
 

@@ -46,7 +46,7 @@ func sampleRows() []Row {
 		&Container{Time: 10, ID: "aaefb9d8feed", PodUID: "2fc932ce-fdcc-454b-97bd-aadfdeb4c340", Runtime: "containerd", Name: "app", Pod: "shop-7d9f", Namespace: "shop", Image: "docker.io/library/nginx:1.27", Cgroup: "/kubepods"},
 		&Process{Time: 11, Op: ProcExit, PID: 100, TID: 100, ExitStatus: 9, Comm: "nginx"},
 		&Socket{Time: 12, Duration: -1, FD: -1, Socket: 6, Op: SockState, OldState: TCPFinWait2, NewState: TCPClose, Family: 2, Protocol: 6,
-			BytesAcked: 1 << 40, BytesReceived: 1<<64 - 1, SndWnd: 65535, RcvWnd: 1, Cwnd: 10, MSS: 1448, Interface: 2, Error: 110},
+			BytesAcked: 1 << 40, BytesReceived: 1<<64 - 1, SndWnd: 65535, RcvWnd: 1, Cwnd: 10, MSS: 1448, Interface: 2, Error: 110, RTTMin: 7 * time.Microsecond},
 		&TCP{Time: 13, CPU: 2, Socket: 1<<63 + 5, Inode: 9, NetNS: 4026531840, Op: TCPRetransmit, Cause: CauseProbe, Dir: Write, State: TCPEstablished,
 			CAState: 2, Flags: 24, Family: 2, Value: -11, Local: local, Remote: remote, Seq: 1<<32 - 1, Bytes: 1448, Segs: 1, SRTT: 44 * time.Microsecond,
 			Cwnd: 10, Ssthresh: 1<<31 - 1, SndWnd: 65536, RcvWnd: 5, Retrans: 3, Lost: 1},

@@ -53,6 +53,7 @@ var socketTable = table[Socket]{
 		number("mss_bytes", "data in a full segment", dict, func(r *Socket) *uint32 { return &r.MSS }).since(2),
 		number("interface", "index of the network interface; 0 unknown", dict, func(r *Socket) *uint32 { return &r.Interface }).since(2),
 		number("error", "errno that waits in the socket; 0 none", dict, func(r *Socket) *uint16 { return &r.Error }).since(2),
+		micros("rtt_min_us", "least round trip time of the last minutes", func(r *Socket) *time.Duration { return &r.RTTMin }).since(2),
 	},
 }
 

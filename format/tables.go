@@ -69,6 +69,7 @@ type Socket struct {
 	MSS           uint32 // bytes of data in a full segment
 	Interface     uint32 // index; 0 unknown
 	Error         uint16 // errno that waits in the socket (SO_ERROR); 0 none
+	RTTMin        time.Duration // the least of the last minutes; 0 unknown
 }
 
 // IO is one read/write-like call on a socket that moved bytes, met the end of the stream, or failed other than by EAGAIN.

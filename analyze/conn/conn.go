@@ -1,4 +1,4 @@
-// Package conn turns socket and io rows into connections and their two byte streams, with explicit holes.
+// Package conn turns socket, io and tcp rows into connections and their two byte streams, with explicit holes.
 //
 // A connection is a socket, from its birth to its end, whoever uses it: several processes may share it (fork, dup,
 // SCM_RIGHTS), and closing one descriptor ends nothing while others live (DESIGN D2). The kernel reuses the addresses of its
@@ -105,6 +105,7 @@ type Conn struct {
 	Gaps             [2]uint32
 	CallTime         [2]time.Duration
 	Exchanges        uint64
+	transport        transport
 
 	Secure bool // a TLS ClientHello was seen
 	TLS    facts.TLS
@@ -155,6 +156,9 @@ func (c *Conn) Peer() *Conn { return c.peer }
 // starts the stream.
 func (c *Conn) Begun(d Dir) bool { return c.dirs[d].fromStart }
 
+// Resent returns the segments that were sent again since c was first seen.
+func (c *Conn) Resent() uint32 { return c.Retrans - min(c.transport.before, c.Retrans) }
+
 // Proto is what the first bytes of a connection show.
 type Proto uint8
 
@@ -190,8 +194,8 @@ func (c *Conn) Facts(f *facts.Connection) {
 		ID: c.ID, Peer: c.PeerID, Socket: c.Socket, Inode: c.Inode, NetNS: c.NetNS, PID: c.PID,
 		Role: c.Role, RoleBy: c.RoleBy.String(), Local: c.Local, Remote: c.Remote, Protocol: c.Protocol().String(),
 		Start: c.Start, End: c.End, SawStart: c.SawStart, SawEnd: c.SawEnd, Errno: c.Errno, Connect: c.Connect, SRTT: c.SRTT,
-		Retrans: c.Retrans, Calls: c.Calls, Bytes: c.Bytes, Captured: c.Captured, Lost: c.Lost, Gaps: c.Gaps,
-		CallTime: c.CallTime, Exchanges: c.Exchanges, TLS: c.TLS,
+		Retrans: c.Resent(), Calls: c.Calls, Bytes: c.Bytes, Captured: c.Captured, Lost: c.Lost, Gaps: c.Gaps,
+		CallTime: c.CallTime, Exchanges: c.Exchanges, TLS: c.TLS, TCP: c.Transport(),
 	}
 	if c.Image != nil {
 		f.Process = c.Image.Name()

@@ -34,6 +34,7 @@ func (t *Table) io(r *format.IO) {
 	}
 	if r.SRTT > 0 {
 		c.SRTT = r.SRTT
+		c.transport.rtt(r.SRTT)
 	}
 	t.owner(c, r.PID, r.Time)
 	if r.Flags&format.IOMasked != 0 {
@@ -58,6 +59,9 @@ func (t *Table) io(r *format.IO) {
 	c.End = max(c.End, r.Time)
 	if r.Ret == 0 && r.Flags&format.IOEOF == 0 {
 		return
+	}
+	if d == In {
+		c.transport.trouble.opened(In, r.Time) // what is read makes room again
 	}
 	t.order(c, d, r)
 }
@@ -119,10 +123,14 @@ func (t *Table) socket(r *format.Socket) {
 	if r.SRTT > 0 {
 		c.SRTT = r.SRTT
 	}
-	c.Retrans = max(c.Retrans, r.Retrans)
+	c.counters(r)
 	if c.has(flagFinished) {
-		if r.Op == format.SockClose {
+		switch {
+		case r.Op == format.SockClose:
 			c.End = max(c.End, r.Time)
+		case r.Op == format.SockState && r.NewState == format.TCPClose:
+			c.closeTime(r)
+			c.set(flagDead)
 		}
 		return
 	}
@@ -141,6 +149,9 @@ func (t *Table) socket(r *format.Socket) {
 	case format.SockAccept:
 		c.SawStart = true
 		c.Connect = r.Duration
+		if at := c.transport.established; at != 0 {
+			c.transport.acceptWait = max(r.Time.Sub(at), 0)
+		}
 		c.set(flagConnected)
 		c.role(format.RoleServer, ByAccept)
 	case format.SockSnapshot, format.SockSeen:
@@ -176,6 +187,9 @@ func (t *Table) connected(c *Conn, r *format.Socket) {
 		// The handshake goes on by itself, or is over: the state change says when.
 	default:
 		c.Errno = uint16(-r.Ret)
+		if c.Connect < 0 {
+			c.Connect = r.Duration
+		}
 	}
 }
 
@@ -217,6 +231,7 @@ func (t *Table) state(c *Conn, r *format.Socket) {
 		c.SawStart = true
 		if r.NewState == format.TCPEstablished {
 			c.set(flagConnected)
+			c.transport.established = r.Time
 		}
 	case format.TCPFinWait1, format.TCPLastAck:
 		c.fin.at, c.fin.tid = r.Time, r.TID
@@ -241,6 +256,15 @@ func (t *Table) finSent(c *Conn) {
 // dead takes the change to CLOSE: no more segments. What waits in the receive queue can still be read as long as a
 // descriptor is open: a peer's FIN in FIN_WAIT2 gets here with the response unread.
 func (t *Table) dead(c *Conn, r *format.Socket) {
+	c.closeTime(r)
+	if r.OldState == format.TCPSynSent && !c.has(flagConnected) {
+		if c.Errno == 0 {
+			c.Errno = r.Error // of a connect that did not wait
+		}
+		if c.Connect < 0 {
+			c.Connect = max(r.Time.Sub(c.Start), 0)
+		}
+	}
 	switch r.OldState {
 	case format.TCPEstablished, format.TCPCloseWait:
 		c.set(flagReset) // by either side: an orderly end goes through FIN_WAIT1 or LAST_ACK

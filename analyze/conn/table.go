@@ -88,6 +88,8 @@ func (t *Table) Row(at format.KTime, row format.Row) error {
 		t.io(r)
 	case *format.Socket:
 		t.socket(r)
+	case *format.TCP:
+		t.tcp(r)
 	}
 	return t.err
 }
@@ -126,7 +128,12 @@ func (t *Table) expire() {
 		t.finish(c)
 	}
 	for t.lingering.len() > 0 && (t.lingering.head().at <= t.now || t.lingering.len() > t.limits.Lingering) {
-		t.gone(t.lingering.pop().c)
+		c := t.lingering.pop().c
+		if c.dying() && t.lingering.len() < t.limits.Lingering && t.now < later(c.End, t.limits.Closing) {
+			t.lingering.push(due{c, later(t.now, t.limits.Linger)}) // its last state tells how long it took to close
+			continue
+		}
+		t.gone(c)
 	}
 }
 
@@ -145,6 +152,7 @@ func (t *Table) create(id format.SocketID, inode format.Inode, at format.KTime) 
 	}
 	t.lastID++
 	c := &Conn{ID: t.lastID, Socket: id, Inode: inode, Start: at, End: at, Connect: -1}
+	c.transport.acceptWait, c.transport.close = -1, -1
 	t.live[id] = c
 	t.open++
 	if t.byAge.len() > 2*t.open+1024 {

@@ -52,9 +52,9 @@ type Connection struct {
 	SawStart  bool             // connect/accept is in the reel
 	SawEnd    bool             // its end is in the reel
 	Errno     uint16           // of connect, or of the call that met the end (ECONNRESET, EPIPE, ...); 0 none
-	Connect   time.Duration    // of connect or accept; -1 unknown
+	Connect   time.Duration    // client: of the handshake, or until it failed; server: of accept(2); -1 unknown
 	SRTT      time.Duration    // last known; 0 unknown
-	Retrans   uint32           // segments
+	Retrans   uint32           // segments sent again since the connection was first seen, by the socket's own count
 	Calls     [2]uint64        // read, write
 	Bytes     [2]uint64        // moved: read, write (peeked bytes not counted)
 	Captured  [2]uint64        // of those, bytes whose content is in the reel
@@ -63,6 +63,7 @@ type Connection struct {
 	CallTime  [2]time.Duration // in read, write calls
 	Exchanges uint64
 	TLS       TLS
+	TCP       Transport
 }
 
 // Completeness says what an exchange lacks; the zero value lacks nothing.
@@ -194,7 +195,13 @@ type Side struct {
 	BytesRead     uint64
 	BytesWrite    uint64
 	LostBytes     uint64
-	Retrans       uint64
+	Retrans       uint64 // segments
+	Dropped       uint64 // segments that the kernel threw away
+	Resets        uint64 // sent and received
+	Failed        uint64 // connections whose handshake failed
+	ZeroWindows   uint64 // times that a window was closed, of either end
+	ZeroWindow    time.Duration
+	AcceptWaitMax time.Duration
 	DurationSum   time.Duration
 	DurationMax   time.Duration
 	P50, P90, P99 time.Duration // within 1 % relative error; 0 without exchanges

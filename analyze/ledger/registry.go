@@ -92,6 +92,10 @@ const (
 	SocketReused
 	SocketUnattributed
 	SocketUnnamed
+	TCPUnattributed
+	ListenOverflow
+	ListenDrop
+	SynAckResent
 	ConnEvicted
 	ProcessUnknown
 	ProcessesFolded
@@ -190,6 +194,10 @@ var registry = [numNames]registered{
 	SocketReused:       {"socket_reused", facts.Notice, Analysis, "A new socket took the place of one whose end is not in the reel."},
 	SocketUnattributed: {"socket_unattributed", facts.Info, Analysis, "A socket event belongs to no connection of the reel (its socket had ended before)."},
 	SocketUnnamed:      {"socket_unnamed", facts.Notice, Analysis, "The addresses of a connection are not in the reel (it was open before the capture, or the row was lost); only ports are known."},
+	TCPUnattributed:    {"tcp_unattributed", facts.Info, Analysis, "What TCP did on a socket (sent again, dropped, reset) belongs to no connection of the reel: the socket's other rows were lost, or its connection is over for long."},
+	ListenOverflow:     {"listen_overflow", facts.Notice, Analysis, "A listening socket threw connections away since its accept queue was full: clients waited or failed. Accept faster, or raise the backlog (listen(2), net.core.somaxconn)."},
+	ListenDrop:         {"listen_drop", facts.Notice, Analysis, "The kernel threw segments of a handshake away at a listening socket, for the reason of the example: clients waited or failed."},
+	SynAckResent:       {"synack_resent", facts.Notice, Analysis, "A listening socket sent SYN-ACKs again: the client's last segment of the handshake did not arrive, or the accept queue was full. Connections took seconds to open."},
 	ConnEvicted:        {"connection_evicted", facts.Notice, Analysis, "More connections were open than the analysis keeps: the idle ones were ended early, what follows on them counts as new connections."},
 	ProcessUnknown:     {"process_unknown", facts.Notice, Analysis, "A connection belongs to a process that the reel has no row of; it is named by its number."},
 	ProcessesFolded:    {"processes_folded", facts.Notice, Analysis, "More processes were recorded than the analysis keeps; the later ones are named by their numbers."},

@@ -20,20 +20,29 @@ func compare(a, b *slot) int {
 	if c := cmp.Compare(rank(a.row), rank(b.row)); c != 0 {
 		return c
 	}
-	if x, ok := a.row.(*format.IO); ok {
+	switch x := a.row.(type) {
+	case *format.IO:
 		return compareIO(x, b.row.(*format.IO))
+	case *format.TCP:
+		return compareTCP(x, b.row.(*format.TCP))
 	}
 	return compareSocket(a.row.(*format.Socket), b.row.(*format.Socket))
 }
 
 // rank orders events of one time.
 func rank(row format.Row) int {
-	s, ok := row.(*format.Socket)
-	switch {
-	case !ok:
+	var s *format.Socket
+	switch r := row.(type) {
+	case *format.IO:
 		return 1
-	case s.Op == format.SockClose || s.Op == format.SockShutdown || s.Op == format.SockState && s.NewState == format.TCPClose:
+	case *format.TCP:
 		return 2
+	case *format.Socket:
+		s = r
+	}
+	switch {
+	case s.Op == format.SockClose || s.Op == format.SockShutdown || s.Op == format.SockState && s.NewState == format.TCPClose:
+		return 3
 	}
 	return 0
 }
@@ -60,5 +69,20 @@ func compareSocket(a, b *format.Socket) int {
 		cmp.Compare(a.SndSeq, b.SndSeq), cmp.Compare(a.RcvSeq, b.RcvSeq), cmp.Compare(a.RcvNxt, b.RcvNxt),
 		cmp.Compare(a.SndUna, b.SndUna), cmp.Compare(a.SRTT, b.SRTT), cmp.Compare(a.RTTVar, b.RTTVar),
 		cmp.Compare(a.Retrans, b.Retrans), cmp.Compare(a.Lost, b.Lost),
-		cmp.Compare(a.SegsIn, b.SegsIn), cmp.Compare(a.SegsOut, b.SegsOut))
+		cmp.Compare(a.SegsIn, b.SegsIn), cmp.Compare(a.SegsOut, b.SegsOut), cmp.Compare(a.BytesAcked, b.BytesAcked),
+		cmp.Compare(a.BytesReceived, b.BytesReceived), cmp.Compare(a.SndWnd, b.SndWnd), cmp.Compare(a.RcvWnd, b.RcvWnd),
+		cmp.Compare(a.Cwnd, b.Cwnd), cmp.Compare(a.MSS, b.MSS), cmp.Compare(a.Interface, b.Interface), cmp.Compare(a.Error, b.Error),
+		cmp.Compare(a.RTTMin, b.RTTMin))
+}
+
+func compareTCP(a, b *format.TCP) int {
+	return cmp.Or(
+		cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.Socket, b.Socket), cmp.Compare(a.Inode, b.Inode), cmp.Compare(a.Op, b.Op),
+		cmp.Compare(a.Dir, b.Dir), cmp.Compare(a.Seq, b.Seq), cmp.Compare(a.Bytes, b.Bytes), cmp.Compare(a.Segs, b.Segs),
+		cmp.Compare(a.Cause, b.Cause), cmp.Compare(a.Value, b.Value), cmp.Compare(a.Reason, b.Reason), cmp.Compare(a.State, b.State),
+		cmp.Compare(a.CAState, b.CAState), cmp.Compare(a.Flags, b.Flags), cmp.Compare(a.Family, b.Family), cmp.Compare(a.NetNS, b.NetNS),
+		a.Local.Addr.Compare(b.Local.Addr), cmp.Compare(a.Local.Port, b.Local.Port),
+		a.Remote.Addr.Compare(b.Remote.Addr), cmp.Compare(a.Remote.Port, b.Remote.Port),
+		cmp.Compare(a.SRTT, b.SRTT), cmp.Compare(a.Cwnd, b.Cwnd), cmp.Compare(a.Ssthresh, b.Ssthresh), cmp.Compare(a.SndWnd, b.SndWnd),
+		cmp.Compare(a.RcvWnd, b.RcvWnd), cmp.Compare(a.Retrans, b.Retrans), cmp.Compare(a.Lost, b.Lost))
 }

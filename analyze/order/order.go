@@ -43,13 +43,14 @@ const keptBuffer = 8 << 10
 // slot holds a copy of one row.
 type slot struct {
 	key  format.KTime
-	row  format.Row // &io or &sock
+	row  format.Row // &io, &sock or tcp
 	io   format.IO
 	sock format.Socket
+	tcp  *format.TCP // made when the slot first holds one: they are rare
 	buf  []byte
 }
 
-// Window reorders IO and Socket rows.
+// Window reorders IO, Socket and TCP rows.
 type Window struct {
 	limits Limits
 	emit   func(at format.KTime, row format.Row) error
@@ -97,7 +98,7 @@ func sub(t format.KTime, d time.Duration) format.KTime {
 	return t - format.KTime(d)
 }
 
-// Push takes the next row; it is copied. Rows other than IO and Socket are ignored.
+// Push takes the next row; it is copied. Rows other than IO, Socket and TCP are ignored.
 func (w *Window) Push(row format.Row) error {
 	s := w.slot()
 	switch r := row.(type) {
@@ -110,6 +111,13 @@ func (w *Window) Push(row format.Row) error {
 		s.sock = *r
 		s.buf = s.buf[:0]
 		s.row = &s.sock
+	case *format.TCP:
+		if s.tcp == nil {
+			s.tcp = new(format.TCP)
+		}
+		*s.tcp = *r
+		s.buf = s.buf[:0]
+		s.row = s.tcp
 	default:
 		w.free = append(w.free, s)
 		return nil

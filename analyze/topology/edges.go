@@ -130,6 +130,12 @@ func (e *edge) add(fl *flow) {
 	s.BytesWrite += a.BytesWrite
 	s.LostBytes += a.LostBytes
 	s.Retrans += a.Retrans
+	s.Dropped += a.Dropped
+	s.Resets += a.Resets
+	s.Failed += a.Failed
+	s.ZeroWindows += a.ZeroWindows
+	s.ZeroWindow += a.ZeroWindow
+	s.AcceptWaitMax = max(s.AcceptWaitMax, a.AcceptWaitMax)
 	s.DurationSum += a.DurationSum
 	s.DurationMax = max(s.DurationMax, a.DurationMax)
 	if fl.roleBy != conn.ByNothing && (e.roleBy == conn.ByNothing || fl.roleBy < e.roleBy) {

@@ -118,7 +118,7 @@ func (f *Fold) Joined(c *conn.Conn) {
 		return
 	}
 	f.numbers(c, fl)
-	f.moved[c.ID] = reported{c.Bytes, c.Lost, c.Retrans}
+	f.moved[c.ID] = reported{c.Bytes, c.Lost, c.Resent()}
 	c.Flow = nil
 }
 
@@ -126,6 +126,7 @@ func (f *Fold) Joined(c *conn.Conn) {
 func (f *Fold) Gone(c *conn.Conn) {
 	fl := f.flow(c)
 	fl.side.Connections++
+	transport(c, &fl.side)
 	f.numbers(c, fl)
 	delete(f.moved, c.ID)
 	c.Flow = nil
@@ -138,7 +139,22 @@ func (f *Fold) numbers(c *conn.Conn, fl *flow) {
 	s.BytesRead += since(c.Bytes[conn.In], before.bytes[conn.In])
 	s.BytesWrite += since(c.Bytes[conn.Out], before.bytes[conn.Out])
 	s.LostBytes += since(c.Lost[conn.In], before.lost[conn.In]) + since(c.Lost[conn.Out], before.lost[conn.Out])
-	s.Retrans += since(uint64(c.Retrans), uint64(before.retrans))
+	s.Retrans += since(uint64(c.Resent()), uint64(before.retrans))
+}
+
+// transport adds what TCP did on a connection that is over.
+func transport(c *conn.Conn, s *facts.Side) {
+	x := c.Transport()
+	s.Dropped += uint64(x.Dropped())
+	s.Resets += uint64(x.ResetsSent) + uint64(x.ResetsReceived)
+	for d := range x.ZeroWindows {
+		s.ZeroWindows += uint64(x.ZeroWindows[d])
+		s.ZeroWindow += x.ZeroWindowTime[d]
+	}
+	s.AcceptWaitMax = max(s.AcceptWaitMax, x.AcceptWait)
+	if c.Failed() {
+		s.Failed++
+	}
 }
 
 func since(now, before uint64) uint64 {

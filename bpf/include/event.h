@@ -204,8 +204,9 @@ struct sock_event {
 	__u32 snd_cwnd;       /* segments */
 	__u32 mss;            /* bytes of data in a full segment */
 	__u32 ifindex;        /* interface that the peer's segments come in by, or that ours leave by; 0 unknown */
+	__u32 rtt_min_us;     /* least round trip time of the last minutes (sysctl tcp_min_rtt_wlen); 0 unknown */
 	__u16 error;          /* errno that waits in the socket (SO_ERROR); 0 none */
-	__u16 tail_pad;
+	__u8 tail_pad[6];
 };
 
 #define TCP_REASON_LEN 32
@@ -272,7 +273,7 @@ struct proc_event {
 EVENT_SIZE_CHECK(event_header, 32);
 EVENT_SIZE_CHECK(io_event, 96);
 EVENT_SIZE_CHECK(io_more_event, 48);
-EVENT_SIZE_CHECK(sock_event, 200);
+EVENT_SIZE_CHECK(sock_event, 208);
 EVENT_SIZE_CHECK(proc_event, 120);
 EVENT_SIZE_CHECK(tcp_event, 184);
 

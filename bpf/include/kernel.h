@@ -361,7 +361,16 @@ struct socket {
 	struct sock *sk;
 };
 
+struct minmax_sample {
+	__u32 t, v;
+};
+
+struct minmax {
+	struct minmax_sample s[3];
+};
+
 struct tcp_sock {
+	struct minmax rtt_min;
 	__u32 copied_seq, write_seq, rcv_nxt, snd_una;
 	__u32 srtt_us, mdev_us;
 	__u32 total_retrans, lost_out;

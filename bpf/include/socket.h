@@ -191,7 +191,10 @@ static __always_inline void fill_socket(struct sock_event *e, const struct sock 
 	e->mss = READ(tcp_sock, sk, mss_cache);
 	e->ifindex = interface_of(sk);
 	e->error = (__u16)READ(sock, sk, sk_err);
-	e->tail_pad = 0;
+	__builtin_memset(e->tail_pad, 0, sizeof(e->tail_pad));
+	e->rtt_min_us = READ(tcp_sock, sk, rtt_min.s[0].v);
+	if (e->rtt_min_us == ~0U) /* no sample yet */
+		e->rtt_min_us = 0;
 }
 
 #endif /* REEL_SOCKET_H */

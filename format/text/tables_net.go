@@ -59,6 +59,7 @@ var socketColumns = []column{
 	number("mss", func(r *format.Socket) *uint32 { return &r.MSS }),
 	number("if", func(r *format.Socket) *uint32 { return &r.Interface }),
 	number("error", func(r *format.Socket) *uint16 { return &r.Error }),
+	duration("rtt_min", func(r *format.Socket) *time.Duration { return &r.RTTMin }),
 }
 
 func socketTID(r *format.Socket) *format.TID      { return &r.TID }

@@ -143,7 +143,7 @@ func (s *IOMoreEvent) Append(b []byte) []byte {
 }
 
 // SockEventSize is sizeof(struct sock_event).
-const SockEventSize = 200
+const SockEventSize = 208
 
 // SockEvent mirrors struct sock_event: same fields, same order, same size.
 type SockEvent struct {
@@ -182,8 +182,9 @@ type SockEvent struct {
 	SndCwnd       uint32      // offset 184
 	Mss           uint32      // offset 188
 	Ifindex       uint32      // offset 192
-	Error         uint16      // offset 196
-	TailPad       uint16      // offset 198
+	RttMinUS      uint32      // offset 196
+	Error         uint16      // offset 200
+	TailPad       [6]byte     // offset 202
 }
 
 // decode fills s from b, which holds at least SockEventSize bytes, little endian.
@@ -224,8 +225,9 @@ func (s *SockEvent) decode(b []byte) {
 	s.SndCwnd = binary.LittleEndian.Uint32(b[184:])
 	s.Mss = binary.LittleEndian.Uint32(b[188:])
 	s.Ifindex = binary.LittleEndian.Uint32(b[192:])
-	s.Error = binary.LittleEndian.Uint16(b[196:])
-	s.TailPad = binary.LittleEndian.Uint16(b[198:])
+	s.RttMinUS = binary.LittleEndian.Uint32(b[196:])
+	s.Error = binary.LittleEndian.Uint16(b[200:])
+	copy(s.TailPad[:], b[202:208])
 }
 
 // Append appends the SockEventSize bytes that decode reads to b.
@@ -265,8 +267,9 @@ func (s *SockEvent) Append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, s.SndCwnd)
 	b = binary.LittleEndian.AppendUint32(b, s.Mss)
 	b = binary.LittleEndian.AppendUint32(b, s.Ifindex)
+	b = binary.LittleEndian.AppendUint32(b, s.RttMinUS)
 	b = binary.LittleEndian.AppendUint16(b, s.Error)
-	b = binary.LittleEndian.AppendUint16(b, s.TailPad)
+	b = append(b, s.TailPad[:]...)
 	return b
 }
 

@@ -78,6 +78,7 @@ func (m addresses) string(e format.Endpoint) string {
 }
 
 func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) connectionRow {
+	x := &c.TCP
 	return connectionRow{
 		ID: uint64(c.ID), Peer: b.id(uint64(c.Peer)), Socket: uint64(c.Socket), Inode: uint64(c.Inode), NetNS: c.NetNS,
 		PID: uint32(c.PID), Process: c.Process, Role: c.Role.String(), RoleBy: c.RoleBy,
@@ -91,7 +92,28 @@ func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) con
 		ReadGaps: c.Gaps[0], WriteGaps: c.Gaps[1], ReadTime: int64(c.CallTime[0]), WriteTime: int64(c.CallTime[1]),
 		Exchanges: c.Exchanges, TLSVersion: c.TLS.Version, TLSCipher: c.TLS.Cipher, TLSServerName: c.TLS.ServerName, TLSALPN: c.TLS.ALPN,
 		TLSRecords: c.TLS.Records, TLSUnproved: c.TLS.Unproved, TLSRead: c.TLS.Plain[0], TLSWrite: c.TLS.Plain[1],
+		AcceptWait: b.unless(int64(x.AcceptWait), -1), Close: b.unless(int64(x.Close), -1),
+		RTTMin: b.unless(int64(x.RTTMin), 0), RTTMean: b.unless(int64(x.RTTMean), 0),
+		ResentFast: x.Resent[format.CauseFast], ResentTimeout: x.Resent[format.CauseTimeout] + x.Resent[format.CauseAfterTimeout],
+		ResentProbe: x.Resent[format.CauseProbe], ResentSYN: x.Resent[format.CauseHandshake],
+		ResentOther: x.Resent[format.CauseUnknown] + x.Resent[facts.ResentCauses-1],
+		Dropped:     x.Dropped(), DropReasons: b.drops(x.Drops),
+		ResetsSent: x.ResetsSent, ResetsReceived: x.ResetsReceived, ResetReason: x.ResetReason,
+		OwnZero: x.ZeroWindows[0], OwnZeroTime: int64(x.ZeroWindowTime[0]),
+		PeerZero: x.ZeroWindows[1], PeerZeroTime: int64(x.ZeroWindowTime[1]),
 	}
+}
+
+// drops prints what was thrown away, by reason.
+func (b *batch[T]) drops(drops []facts.Drop) []string {
+	if len(drops) == 0 {
+		return noStrings
+	}
+	from := len(b.lists)
+	for _, d := range drops {
+		b.lists = append(b.lists, d.String())
+	}
+	return b.lists[from:len(b.lists):len(b.lists)]
 }
 
 func (w *Writer) exchangeRow(b *batch[exchangeRow], x *facts.Exchange) exchangeRow {
@@ -154,6 +176,7 @@ func edgeRows(e *facts.Edge) []edgeRow {
 			Client: e.Client, Server: e.Server, Port: e.Port, Protocol: e.Protocol, RoleBy: e.RoleBy, Side: side.name,
 			Connections: s.Connections, Exchanges: s.Exchanges, Incomplete: s.Incomplete, Errors4xx: s.Errors4xx, Errors5xx: s.Errors5xx,
 			ReadBytes: s.BytesRead, WriteBytes: s.BytesWrite, LostBytes: s.LostBytes, Retrans: s.Retrans,
+			Dropped: s.Dropped, Resets: s.Resets, Failed: s.Failed, ZeroWindows: s.ZeroWindows, ZeroWindow: int64(s.ZeroWindow), AcceptWait: int64(s.AcceptWaitMax),
 			DurationSum: int64(s.DurationSum), DurationMax: int64(s.DurationMax), P50: int64(s.P50), P90: int64(s.P90), P99: int64(s.P99),
 		})
 	}

@@ -41,7 +41,7 @@ type connectionRow struct {
 	SawStart      bool    `parquet:"saw_start" json:"saw_start" doc:"its beginning is in the reel"`
 	SawEnd        bool    `parquet:"saw_end" json:"saw_end" doc:"its end is in the reel"`
 	Errno         uint16  `parquet:"errno" json:"errno" doc:"of connect, or of the call that met the end; 0: none"`
-	Connect       *int64  `parquet:"connect_ns,optional" json:"connect_ns" doc:"ns, of the handshake (client) or of accept (server)"`
+	Connect       *int64  `parquet:"connect_ns,optional" json:"connect_ns" doc:"ns, of the handshake, or until it failed (client); of accept (server)"`
 	SRTT          *int64  `parquet:"srtt_ns,optional" json:"srtt_ns" doc:"ns, last smoothed round trip time of the kernel"`
 	Retrans       uint32  `parquet:"retransmitted_segments" json:"retransmitted_segments" doc:"TCP segments sent again"`
 	ReadCalls     uint64  `parquet:"read_calls" json:"read_calls" doc:"system calls"`
@@ -65,6 +65,25 @@ type connectionRow struct {
 	TLSUnproved   uint64  `parquet:"tls_unproved_records" json:"tls_unproved_records" doc:"of them, those that were cut: no tag proves their plaintext"`
 	TLSRead       uint64  `parquet:"tls_plain_read_bytes" json:"tls_plain_read_bytes" doc:"bytes of plaintext in read_bytes, of decrypted connections"`
 	TLSWrite      uint64  `parquet:"tls_plain_write_bytes" json:"tls_plain_write_bytes" doc:"bytes of plaintext in write_bytes, of decrypted connections"`
+
+	AcceptWait     *int64   `parquet:"accept_wait_ns,optional" json:"accept_wait_ns" doc:"ns, from the end of the handshake to accept(2); null: not seen"`
+	Close          *int64   `parquet:"close_ns,optional" json:"close_ns" doc:"ns, from the first FIN of this end to the end of the socket, TIME_WAIT not counted; null: not seen"`
+	RTTMin         *int64   `parquet:"rtt_min_ns,optional" json:"rtt_min_ns" doc:"ns, least round trip time"`
+	RTTMean        *int64   `parquet:"rtt_mean_ns,optional" json:"rtt_mean_ns" doc:"ns, mean of the smoothed round trip time over its calls"`
+	ResentFast     uint32   `parquet:"resent_fast" json:"resent_fast" doc:"segments sent again since acknowledgements showed them lost"`
+	ResentTimeout  uint32   `parquet:"resent_timeout" json:"resent_timeout" doc:"segments sent again after a timeout, or asked for by acknowledgements after one"`
+	ResentProbe    uint32   `parquet:"resent_probe" json:"resent_probe" doc:"segments sent again as tail loss probes"`
+	ResentSYN      uint32   `parquet:"resent_syn" json:"resent_syn" doc:"SYNs sent again"`
+	ResentOther    uint32   `parquet:"resent_other" json:"resent_other" doc:"segments sent again for another cause"`
+	Dropped        uint32   `parquet:"dropped_segments" json:"dropped_segments" doc:"segments that the kernel threw away, on the way in or out"`
+	DropReasons    []string `parquet:"drop_reasons,list" json:"drop_reasons" doc:"the kernel's names of why, and how many: NETFILTER_DROP 3"`
+	ResetsSent     uint32   `parquet:"resets_sent" json:"resets_sent" doc:"RST segments"`
+	ResetsReceived uint32   `parquet:"resets_received" json:"resets_received" doc:"RST segments"`
+	ResetReason    string   `parquet:"reset_reason,dict" json:"reset_reason" doc:"the kernel's name of why the first was sent; empty: none, or not known"`
+	OwnZero        uint32   `parquet:"own_zero_windows" json:"own_zero_windows" doc:"times that this end's window was seen closed: the process did not read"`
+	OwnZeroTime    int64    `parquet:"own_zero_window_ns" json:"own_zero_window_ns" doc:"ns, until its next read each"`
+	PeerZero       uint32   `parquet:"peer_zero_windows" json:"peer_zero_windows" doc:"times that the peer's window was seen closed: the peer did not read"`
+	PeerZeroTime   int64    `parquet:"peer_zero_window_ns" json:"peer_zero_window_ns" doc:"ns in which it was closed"`
 }
 
 type exchangeRow struct {
@@ -131,6 +150,12 @@ type edgeRow struct {
 	WriteBytes  uint64 `parquet:"write_bytes" json:"write_bytes" doc:"bytes written by this side"`
 	LostBytes   uint64 `parquet:"lost_bytes" json:"lost_bytes" doc:"bytes moved by calls that are not in the reel, both directions"`
 	Retrans     uint64 `parquet:"retransmitted_segments" json:"retransmitted_segments" doc:"TCP segments sent again"`
+	Dropped     uint64 `parquet:"dropped_segments" json:"dropped_segments" doc:"segments that this side's kernel threw away"`
+	Resets      uint64 `parquet:"resets" json:"resets" doc:"RST segments, sent and received"`
+	Failed      uint64 `parquet:"failed_connections" json:"failed_connections" doc:"connections whose handshake failed"`
+	ZeroWindows uint64 `parquet:"zero_windows" json:"zero_windows" doc:"times that the window of an end was closed, since its process did not read"`
+	ZeroWindow  int64  `parquet:"zero_window_ns" json:"zero_window_ns" doc:"ns in which they were closed"`
+	AcceptWait  int64  `parquet:"accept_wait_max_ns" json:"accept_wait_max_ns" doc:"ns, the longest time that a connection waited to be accepted"`
 	DurationSum int64  `parquet:"duration_sum_ns" json:"duration_sum_ns" doc:"ns, of exchanges whose duration is known"`
 	DurationMax int64  `parquet:"duration_max_ns" json:"duration_max_ns" doc:"ns"`
 	P50         int64  `parquet:"duration_p50_ns" json:"duration_p50_ns" doc:"ns, within 1 %; 0 without exchanges"`
