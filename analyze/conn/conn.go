@@ -157,7 +157,12 @@ func (c *Conn) Peer() *Conn { return c.peer }
 func (c *Conn) Begun(d Dir) bool { return c.dirs[d].fromStart }
 
 // Resent returns the segments that were sent again since c was first seen.
-func (c *Conn) Resent() uint32 { return c.Retrans - min(c.transport.before, c.Retrans) }
+func (c *Conn) Resent() uint32 {
+	if x := c.transport.more; x != nil {
+		return c.Retrans - min(x.before, c.Retrans)
+	}
+	return c.Retrans
+}
 
 // Proto is what the first bytes of a connection show.
 type Proto uint8

@@ -61,7 +61,7 @@ func (t *Table) io(r *format.IO) {
 		return
 	}
 	if d == In {
-		c.transport.trouble.opened(In, r.Time) // what is read makes room again
+		c.transport.more.opened(In, r.Time) // what is read makes room again
 	}
 	t.order(c, d, r)
 }
@@ -149,8 +149,8 @@ func (t *Table) socket(r *format.Socket) {
 	case format.SockAccept:
 		c.SawStart = true
 		c.Connect = r.Duration
-		if at := c.transport.established; at != 0 {
-			c.transport.acceptWait = max(r.Time.Sub(at), 0)
+		if x := c.transport.more; x != nil && x.established != 0 {
+			x.AcceptWait = max(r.Time.Sub(x.established), 0)
 		}
 		c.set(flagConnected)
 		c.role(format.RoleServer, ByAccept)
@@ -231,7 +231,9 @@ func (t *Table) state(c *Conn, r *format.Socket) {
 		c.SawStart = true
 		if r.NewState == format.TCPEstablished {
 			c.set(flagConnected)
-			c.transport.established = r.Time
+			if r.OldState == format.TCPSynRecv {
+				c.transport.detail().established = r.Time
+			}
 		}
 	case format.TCPFinWait1, format.TCPLastAck:
 		c.fin.at, c.fin.tid = r.Time, r.TID

@@ -152,7 +152,6 @@ func (t *Table) create(id format.SocketID, inode format.Inode, at format.KTime) 
 	}
 	t.lastID++
 	c := &Conn{ID: t.lastID, Socket: id, Inode: inode, Start: at, End: at, Connect: -1}
-	c.transport.acceptWait, c.transport.close = -1, -1
 	t.live[id] = c
 	t.open++
 	if t.byAge.len() > 2*t.open+1024 {

@@ -15,23 +15,31 @@ import (
 // maxReasons bounds the reasons of drops that are told apart on one connection: a kernel has some 130, one connection meets a few.
 const maxReasons = 64
 
-// transport is what a connection remembers of TCP. Most meet no trouble, so what tells of it is kept apart.
+// transport is what a connection remembers of TCP. Very many are kept: what only some have is apart.
 type transport struct {
-	established format.KTime  // when the handshake ended; 0 not seen
-	acceptWait  time.Duration // -1 unknown
-	close       time.Duration // -1 unknown
-	rttSum      time.Duration
-	rttMin      time.Duration // 0 unknown
-	rttCount    uint32
-	before      uint32   // segments that had been sent again before the capture
-	trouble     *trouble // nil: none
+	rttSum   time.Duration
+	rttMin   uint32 // microseconds; 0 unknown
+	rttCount uint32
+	more     *detail // nil: nothing
 }
 
-// trouble is what went wrong.
-type trouble struct {
+// detail is what is known of a connection whose beginning or end was seen, or that met trouble.
+type detail struct {
 	facts.Transport
-	closedAt [2]format.KTime // when the window of a direction was seen closed; 0: it is open
+	established format.KTime    // when the handshake ended; 0 not seen
+	closedAt    [2]format.KTime // when the window of a direction was seen closed; 0: it is open
+	before      uint32          // segments that had been sent again before the capture
 }
+
+func (x *transport) detail() *detail {
+	if x.more == nil {
+		x.more = &detail{Transport: unseen}
+	}
+	return x.more
+}
+
+// unseen are the facts of a connection of which nothing was seen.
+var unseen = facts.Transport{AcceptWait: -1, Close: -1}
 
 // tcp takes what TCP did on a socket.
 func (t *Table) tcp(r *format.TCP) {
@@ -48,10 +56,7 @@ func (t *Table) tcp(r *format.TCP) {
 	if r.SRTT > 0 {
 		c.SRTT = r.SRTT
 	}
-	if c.transport.trouble == nil {
-		c.transport.trouble = new(trouble)
-	}
-	x := c.transport.trouble
+	x := c.transport.detail()
 	switch r.Op {
 	case format.TCPRetransmit:
 		if r.Value != 0 {
@@ -110,7 +115,7 @@ func reasonName(r *format.TCP) string {
 	return r.Reason
 }
 
-func (x *trouble) drop(r *format.TCP) {
+func (x *detail) drop(r *format.TCP) {
 	name := cmp.Or(reasonName(r), "unknown")
 	i, known := slices.BinarySearchFunc(x.Drops, name, func(d facts.Drop, name string) int { return cmp.Compare(d.Reason, name) })
 	if !known && len(x.Drops) >= maxReasons {
@@ -122,7 +127,7 @@ func (x *trouble) drop(r *format.TCP) {
 }
 
 // opened ends the time in which a window was closed.
-func (x *trouble) opened(d Dir, at format.KTime) {
+func (x *detail) opened(d Dir, at format.KTime) {
 	if x == nil || x.closedAt[d] == 0 {
 		return
 	}
@@ -140,19 +145,20 @@ func (x *transport) rtt(srtt time.Duration) {
 }
 
 func (x *transport) leastRTT(rtt time.Duration) {
-	if x.rttMin == 0 || rtt < x.rttMin {
-		x.rttMin = rtt
+	if us := uint32(min(rtt/time.Microsecond, math.MaxUint32)); us > 0 && (x.rttMin == 0 || us < x.rttMin) {
+		x.rttMin = us
 	}
 }
 
 // facts returns what a reader is told of a connection that ended, or was last seen, at a time.
-func (x *transport) facts(end format.KTime) (f facts.Transport) {
-	if t := x.trouble; t != nil {
-		t.opened(In, end)
-		t.opened(Out, end)
-		f = t.Transport
+func (x *transport) facts(end format.KTime) facts.Transport {
+	f := unseen
+	if m := x.more; m != nil {
+		m.opened(In, end)
+		m.opened(Out, end)
+		f = m.Transport
 	}
-	f.AcceptWait, f.Close, f.RTTMin = x.acceptWait, x.close, x.rttMin
+	f.RTTMin = time.Duration(x.rttMin) * time.Microsecond
 	if x.rttCount > 0 {
 		f.RTTMean = x.rttSum / time.Duration(x.rttCount)
 	}
@@ -163,7 +169,9 @@ func (x *transport) facts(end format.KTime) (f facts.Transport) {
 func (c *Conn) counters(r *format.Socket) {
 	x := &c.transport
 	if !c.has(flagSocketRow) && (r.Op == format.SockSnapshot || r.Op == format.SockSeen) {
-		x.before = r.Retrans // it is older than the capture
+		if r.Retrans > 0 {
+			x.detail().before = r.Retrans // it is older than the capture
+		}
 	}
 	c.Retrans = max(c.Retrans, r.Retrans)
 	if r.RTTMin > 0 {
@@ -175,8 +183,11 @@ func (c *Conn) counters(r *format.Socket) {
 func (c *Conn) closeTime(r *format.Socket) {
 	switch r.OldState {
 	case format.TCPFinWait1, format.TCPFinWait2, format.TCPLastAck, format.TCPClosing, format.TCPTimeWait:
-		if c.fin.at != 0 && c.transport.close < 0 {
-			c.transport.close = max(r.Time.Sub(c.fin.at), 0)
+		if c.fin.at == 0 {
+			return
+		}
+		if x := c.transport.detail(); x.Close < 0 {
+			x.Close = max(r.Time.Sub(c.fin.at), 0)
 		}
 	}
 }
