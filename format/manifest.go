@@ -60,7 +60,9 @@ type Manifest struct {
 	Unsealed string `json:"unsealed,omitempty"`
 	// Recovered says what reel recover did to a reel that its recorder had not ended; nil: nothing.
 	Recovered *Recovered `json:"recovered,omitempty"`
-	Segments  []Segment  `json:"segments"` // in any order; readers sort by Number
+	Flight    *Flight    `json:"flight,omitempty"` // it is the ring of a flight recorder
+	Snap      *Snap      `json:"snap,omitempty"`   // it was made of such a ring
+	Segments  []Segment  `json:"segments"`         // in any order; readers sort by Number
 }
 
 // Segment is one sealed part of a reel.
@@ -186,6 +188,9 @@ func (m *Manifest) check() error {
 	if !uuidPattern.MatchString(m.UUID) {
 		return fmt.Errorf("uuid %q is none", m.UUID)
 	}
+	if m.Snap != nil && !uuidPattern.MatchString(m.Snap.Of) {
+		return fmt.Errorf("the snap is of a ring with uuid %q, which is none", m.Snap.Of)
+	}
 	if len(m.Segments) > maxSegments {
 		return fmt.Errorf("%d segments are more than %d", len(m.Segments), maxSegments)
 	}
@@ -254,14 +259,7 @@ func (m *Manifest) store(fsys FS, dir string) error {
 	if err := enc.Encode(m); err != nil {
 		return err
 	}
-	tmp := join(dir, manifestName+".tmp")
-	if err := writeFile(fsys, tmp, buf.Bytes()); err != nil {
-		return diskError(manifestName, err)
-	}
-	if err := fsys.Rename(tmp, join(dir, manifestName)); err != nil {
-		return diskError(manifestName, err)
-	}
-	return diskError(manifestName, fsys.SyncDir(dir))
+	return replaceFile(fsys, dir, manifestName, buf.Bytes())
 }
 
 func segmentName(n int) string { return fmt.Sprintf("segment-%06d", n) }

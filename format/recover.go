@@ -105,6 +105,7 @@ type recovery struct {
 	strays   []string // directories and files to remove at the end
 	filter   Filter
 	changed  bool // the manifest in memory says more than the one on disk
+	snap     bool // the reel is a snap that is finished in time: nothing is recovered, only sealed
 	out      Recovery
 }
 
@@ -167,7 +168,7 @@ func (r *recovery) sort(names []string) error {
 	for _, name := range names {
 		n, tmp, ok := segmentNumber(name)
 		switch {
-		case name == manifestName+".tmp", ok && tmp:
+		case name == manifestName+".tmp", name == journalName(stateJournal)+".tmp", ok && tmp:
 			r.strays = append(r.strays, name)
 		case !ok || r.segment(n) >= 0:
 		case slices.Contains(r.tail, n):
@@ -282,9 +283,11 @@ func (r *recovery) replaceManifest() error {
 
 func (r *recovery) store() error {
 	m := r.manifest
-	facts := r.out.Recovered
-	facts.Cuts = slices.Clone(facts.Cuts)
-	m.Recovered = &facts
+	if !r.snap || r.out.CutBytes > 0 {
+		facts := r.out.Recovered
+		facts.Cuts = slices.Clone(facts.Cuts)
+		m.Recovered = &facts
+	}
 	if err := m.store(r.fsys, r.dir); err != nil {
 		return err
 	}
@@ -315,14 +318,15 @@ func (r *recovery) seal(n int) error {
 		return err
 	}
 	defer file.Close()
-	ix, err := indexJournal(file, name, r.manifest.UUID, n)
+	ix, err := indexJournal(file, name, r.manifest.journalUUID(), n)
 	if errors.Is(err, ErrCorrupt) {
 		return r.unreadable(n, file, err)
 	}
 	if err != nil {
 		return err
 	}
-	if ix.frames == 0 {
+	ix.trim(r.manifest.Snap)
+	if ix.frames == 0 || r.manifest.Snap != nil && len(ix.entries) == 0 {
 		r.cut(ix)
 		r.strays = append(r.strays, name)
 		return nil
@@ -348,7 +352,7 @@ func (r *recovery) seal(n int) error {
 // unreadable deals with a journal of which no frame can be read.
 func (r *recovery) unreadable(n int, file ReadFile, why error) error {
 	name := journalName(n)
-	if other, ok := journalIdentity(file); ok && (other.uuid != r.manifest.UUID || other.number != n) {
+	if other, ok := journalIdentity(file); ok && (other.uuid != r.manifest.journalUUID() || other.number != n) {
 		r.out.Left = append(r.out.Left, fmt.Sprintf("%s is journal %d of the reel %s: it is left where it is", name, other.number, other.uuid))
 		return nil
 	}

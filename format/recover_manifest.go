@@ -26,11 +26,18 @@ func (r *recovery) rebuild(names []string) (*Manifest, error) {
 	if err != nil {
 		return nil, err
 	}
-	uuid, err := r.identify(names, old.UUID)
+	snapOf := ""
+	if old.Snap != nil {
+		snapOf = old.Snap.Of
+	}
+	uuid, err := r.identify(names, old.UUID, snapOf)
 	if err != nil {
 		return nil, err
 	}
-	m := &Manifest{Format: formatName, SchemaVersion: SchemaVersion, UUID: uuid, Capture: old.Capture, Segments: []Segment{}}
+	m := &Manifest{Format: formatName, SchemaVersion: SchemaVersion, UUID: uuid, Capture: old.Capture, Flight: old.Flight, Segments: []Segment{}}
+	if old.Snap != nil && uuidPattern.MatchString(old.Snap.Of) {
+		m.Snap = old.Snap
+	}
 	r.manifest = m
 	r.out.Rebuilt = true
 	if !found {
@@ -123,6 +130,10 @@ func salvageManifest(data []byte) (m Manifest, ok bool) {
 			v = &m.SchemaVersion
 		case "uuid":
 			v = &m.UUID
+		case "flight":
+			v = &m.Flight
+		case "snap":
+			v = &m.Snap
 		case "capture":
 			var c CaptureInfo
 			if dec.Decode(&c) != nil {
@@ -150,7 +161,7 @@ func salvageManifest(data []byte) (m Manifest, ok bool) {
 }
 
 // identify finds out which reel the files are of: most of them decide.
-func (r *recovery) identify(names []string, claimed string) (string, error) {
+func (r *recovery) identify(names []string, claimed, snapOf string) (string, error) {
 	votes := map[string]int{}
 	files := 0
 	for _, name := range names {
@@ -187,6 +198,9 @@ func (r *recovery) identify(names []string, claimed string) (string, error) {
 	}
 	if files == 0 {
 		return "", fmt.Errorf("%s is %w: it has no %s that can be read, no journal and no segment", r.dir, ErrNotReel, manifestName)
+	}
+	if snapOf != "" {
+		delete(votes, snapOf) // of its journals: the reel itself is another
 	}
 	best := ""
 	if uuidPattern.MatchString(claimed) {
@@ -229,7 +243,7 @@ func (r *recovery) readableJournal(names []string, n int) bool {
 		return false
 	}
 	defer f.Close()
-	ix, err := indexJournal(f, journalName(n), r.manifest.UUID, n)
+	ix, err := indexJournal(f, journalName(n), r.manifest.journalUUID(), n)
 	return err == nil && ix.frames > 0
 }
 

@@ -140,7 +140,7 @@ func (r *Reel) sealed(number int) bool {
 func (r *Reel) indexTail(files []tailFile) error {
 	for i, f := range files {
 		name := journalName(f.number)
-		ix, err := indexJournal(f.file, name, r.manifest.UUID, f.number)
+		ix, err := indexJournal(f.file, name, r.manifest.journalUUID(), f.number)
 		if err != nil {
 			size, _ := f.file.Size()
 			_ = f.file.Close()
@@ -152,6 +152,7 @@ func (r *Reel) indexTail(files []tailFile) error {
 				Message: fmt.Sprintf("none of its %d bytes can be read: %v", size, errors.Unwrap(err))})
 			continue
 		}
+		ix.trim(r.manifest.Snap)
 		r.tail = append(r.tail, ix)
 	}
 	return nil
@@ -161,6 +162,9 @@ func (r *Reel) indexTail(files []tailFile) error {
 func (r *Reel) lookAtEnd() {
 	if !r.manifest.Clean {
 		p := Problem{Kind: ProblemUnclean, Offset: -1, Message: "the recorder did not end this reel (it was killed, the machine went down, or it is still running): what it had not written yet is missing, at most the last flush interval"}
+		if r.manifest.Flight != nil {
+			p.Message = "this is the ring of a flight recorder, of which nothing is sealed: reel snap makes a reel of it while the recorder runs, reel recover when it has ended"
+		}
 		if r.manifest.Unsealed != "" {
 			p.Message = "the recorder could not end this reel: " + r.manifest.Unsealed
 		}

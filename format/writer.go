@@ -65,15 +65,14 @@ type Writer struct {
 	dir string
 	cfg WriterConfig
 
-	mu    sync.Mutex
-	cur   *journal // nil once closed
-	spare []byte   // a buffer for the next journal
-	next  int      // number of the next journal
-	more  []uint16 // per CPU: chunks that belong to its last io and have not come yet
-	open  int      // sum of more
-	body  []byte   // scratch of AppendRow
-	err   error    // sticky: why nothing is appended any more
-	stats WriterStats
+	mu     sync.Mutex
+	cur    *journal // nil once closed
+	spare  []byte   // a buffer for the next journal
+	next   int      // number of the next journal
+	chunks chunkTracker
+	body   []byte // scratch of AppendRow
+	err    error  // sticky: why nothing is appended any more
+	stats  WriterStats
 
 	lock    io.Closer // of the reel's directory, until Close
 	sealing *sealQueue
@@ -98,13 +97,7 @@ func Create(dir string, info CaptureInfo, cfg WriterConfig) (*Writer, error) {
 	if of := cfg.Of; of != nil {
 		m.Unsealed, m.Capture.Filter = of.Unsealed, of.Capture.Filter
 	}
-	if err := cfg.FS.Mkdir(dir); err != nil {
-		if isExist(err) {
-			return nil, &ExistsError{Dir: dir}
-		}
-		return nil, diskError(dir, err)
-	}
-	lock, err := lockReel(cfg.FS, dir)
+	lock, err := makeReel(cfg.FS, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -159,7 +152,7 @@ func (w *Writer) AppendEvent(ev []byte) error {
 		w.rotate(false)
 	}
 	if w.err == nil {
-		w.track(kind, ev)
+		w.chunks.track(kind, ev)
 		w.append(frameEvent, ev)
 	}
 	return w.err
@@ -200,32 +193,10 @@ func (w *Writer) append(kind frameKind, body []byte) {
 	w.stats.UnsealedBytes += int64(frameHeaderSize + len(body))
 }
 
-// track counts the chunks that are still to come, so that a rotation does not part them from their io.
-func (w *Writer) track(kind EventKind, ev []byte) {
-	if kind != EventIO && kind != EventIOMore {
-		return
-	}
-	cpu := int(binary.LittleEndian.Uint16(ev[cpuOffset:]))
-	if cpu >= len(w.more) {
-		w.more = append(w.more, make([]uint16, cpu+1-len(w.more))...)
-	}
-	switch {
-	case kind == EventIOMore:
-		if w.more[cpu] > 0 {
-			w.more[cpu]--
-			w.open--
-		}
-	case len(ev) >= wire.IOEventSize:
-		n := binary.LittleEndian.Uint16(ev[moreOffset:])
-		w.open += int(n) - int(w.more[cpu])
-		w.more[cpu] = n
-	}
-}
-
 // rotate hands the current journal to the sealer and starts the next. While chunks are missing it waits for them, unless
 // forced, or they do not come for a quarter of a segment: then they were lost.
 func (w *Writer) rotate(force bool) {
-	if w.open > 0 && !force && w.cur.size < w.cfg.SegmentBytes+w.cfg.SegmentBytes/4 {
+	if w.chunks.open > 0 && !force && w.cur.size < w.cfg.SegmentBytes+w.cfg.SegmentBytes/4 {
 		return
 	}
 	old := w.cur
@@ -238,8 +209,7 @@ func (w *Writer) rotate(force bool) {
 		w.fail(err)
 		return
 	}
-	clear(w.more)
-	w.open = 0
+	w.chunks.forget()
 	w.sealing.add(old, w.stats.UnsealedBytes)
 }
 
