@@ -57,6 +57,7 @@ type Config struct {
 	CommandLine []string // of the recorder, masked
 
 	Limits budget.Limits // zero: the defaults of budget.Limits.Complete
+	Flight *FlightConfig // keep only the last; nil: all
 
 	RingBytes     int // of each CPU; 0: 8 MiB, and less on more than 16 CPUs, so that all take 128 MiB or 1 MiB each
 	SegmentBytes  int64
@@ -71,7 +72,9 @@ type Config struct {
 
 // Ready says what a capture that has begun records.
 type Ready struct {
-	Dir     string
+	Dir string
+	// Snap keeps what the ring holds, of a flight recorder; nil of any other capture. See SnapRequest.
+	Snap    func(SnapRequest) (Snap, error)
 	Targets []Target // with their descendants, in order of their pids
 	Refused []Hook   // what could not be attached
 	Budget  string   // the limits, in one line
@@ -121,6 +124,12 @@ func (c *Config) check() error {
 		return &UsageError{fmt.Sprintf("a flush each %v is not possible: 10ms is the least", c.FlushInterval)}
 	case c.Limits.CPU < 0 || c.Limits.Load < 0:
 		return &UsageError{"a negative limit is not possible: 0 is none"}
+	case c.Flight != nil && c.Flight.Bytes != 0 && c.Flight.Bytes < format.MinFlightBytes:
+		return &UsageError{fmt.Sprintf("a ring of %d bytes is not possible: 4 MiB is the least", c.Flight.Bytes)}
+	case c.Flight != nil && c.Flight.Time != 0 && c.Flight.Time < time.Second:
+		return &UsageError{fmt.Sprintf("a ring of %v is not possible: 1s is the least", c.Flight.Time)}
+	case c.Flight != nil && (c.SegmentBytes != 0 || c.SegmentTime != 0):
+		return &UsageError{"a flight recorder seals no segments: leave out --segment-bytes and --segment-time"}
 	case slices.Contains(c.PIDs, 0):
 		return &UsageError{"0 is no process id: -p takes ids as ps shows them"}
 	case slices.Contains(c.Comms, ""):
@@ -182,6 +191,10 @@ func (c *Config) writerConfig() format.WriterConfig {
 	return format.WriterConfig{SegmentBytes: c.segment(), SegmentTime: c.SegmentTime, FlushInterval: c.FlushInterval, Filter: c.Filter}
 }
 
+func (c *Config) flightConfig() format.FlightConfig {
+	return format.FlightConfig{Bytes: c.Flight.Bytes, Time: c.Flight.Time, FlushInterval: c.FlushInterval, Filter: c.Filter}
+}
+
 // targetNames says for the manifest how processes were chosen.
 func (c *Config) targetNames() []string {
 	var names []string
@@ -216,6 +229,9 @@ func DefaultDir(c *Config, now time.Time) string {
 	}, name), "-.")
 	if name == "" {
 		name = "capture"
+	}
+	if c.Flight != nil {
+		return name + ".flight"
 	}
 	return name + now.Format("-20060102-150405") + ".reel"
 }

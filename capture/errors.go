@@ -50,3 +50,20 @@ func (e *BrokenError) Error() string {
 }
 
 func (e *BrokenError) Unwrap() error { return e.Err }
+
+// SnapError means that a snap is refused.
+type SnapError struct{ Sentence string }
+
+func (e *SnapError) Error() string { return e.Sentence }
+
+// SnapBrokenError means that a snap ended early. What it has is in Dir.
+type SnapBrokenError struct {
+	Dir string // the snap
+	Err error
+}
+
+func (e *SnapBrokenError) Error() string {
+	return fmt.Sprintf("%v (the snap %s is not sealed to its end: reel recover makes a clean reel of what it has)", e.Err, e.Dir)
+}
+
+func (e *SnapBrokenError) Unwrap() error { return e.Err }

@@ -43,6 +43,8 @@ func (r *recording) finish(err error) (*Summary, error) {
 	}
 	r.account()
 	closed := r.kernel.Close() // before sealing, which takes a while: the node is free of us
+	r.summary.Snaps = r.flight.wait()
+	r.control.close()
 	err = firstOf(err, closed, r.sink.Close())
 	return r.result(err)
 }

@@ -81,6 +81,7 @@ type Gauges interface {
 type ports struct {
 	load   func(bpf.Options) (Kernel, error)
 	create func(dir string, info format.CaptureInfo, cfg format.WriterConfig) (Sink, error)
+	ring   func(dir string, info format.CaptureInfo, cfg format.FlightConfig) (*format.FlightRecorder, error)
 	clock  Clock
 	proc   Proc
 	gauges Gauges
@@ -106,5 +107,6 @@ func realPorts() ports {
 		clock:  systemClock{},
 		proc:   procfs.New(),
 		gauges: gauge.New(),
+		ring:   format.CreateFlight,
 	}
 }

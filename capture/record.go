@@ -99,6 +99,8 @@ type recording struct {
 	heart   *heart
 	budget  string       // the limits, in one line
 	trigger *triggers    // nil: no rules
+	flight  *flight      // nil: all is kept
+	control *control     // of the flight recorder, once it is ready
 	command *heldCommand // nil: none
 	ready   bool         // the capture has begun: from here on what happened is worth keeping
 
@@ -108,6 +110,7 @@ type recording struct {
 	summary   Summary
 	notedMu   sync.Mutex
 	noted     []Noted
+	snapshots sync.Mutex // held while sockets are listed
 }
 
 // open loads and attaches the hooks and makes the reel. If that fails, nothing is left behind.
@@ -135,10 +138,10 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	}
 	r := &recording{cfg: cfg, kernel: kernel, clock: p.clock, proc: p.proc, self: self}
 	writer := cfg.writerConfig()
-	if len(cfg.SealReexec) > 0 {
+	if len(cfg.SealReexec) > 0 && cfg.Flight == nil {
 		writer.Worker = sealer.New(sealer.Config{Dir: cfg.Dir, Reexec: cfg.SealReexec, OnTrouble: func(t sealer.Trouble) { r.note(NoteSealerLost, 1, t.String()) }})
 	}
-	sink, err := p.create(cfg.Dir, info, writer)
+	sink, ring, err := createSink(cfg, p, info, writer)
 	if err != nil {
 		if exists := (*format.ExistsError)(nil); errors.As(err, &exists) {
 			return nil, err
@@ -160,10 +163,32 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	if r.trigger != nil {
 		r.drain.observer = r.trigger.observer
 	}
+	r.summary.Flight = cfg.Flight != nil
+	if ring != nil {
+		if r.flight, err = newFlight(ring, p.clock, cfg.Dir, r.endOfWindow); err != nil {
+			return nil, errors.Join(err, sink.Close(), discard(cfg.Dir))
+		}
+		if r.trigger != nil {
+			r.trigger.snap = r.flight
+		}
+	}
 	for _, h := range hooks {
 		r.summary.Hooks = append(r.summary.Hooks, Hook{Name: h.Name, Purpose: h.Purpose, Err: h.Err})
 	}
 	return r, nil
+}
+
+// createSink makes the reel, or the ring of a flight recorder.
+func createSink(cfg *Config, p ports, info format.CaptureInfo, writer format.WriterConfig) (Sink, *format.FlightRecorder, error) {
+	if cfg.Flight == nil {
+		sink, err := p.create(cfg.Dir, info, writer)
+		return sink, nil, err
+	}
+	ring, err := p.ring(cfg.Dir, info, cfg.flightConfig())
+	if err != nil {
+		return nil, nil, err
+	}
+	return ring, ring, nil
 }
 
 // newSalt makes socket ids that do not tell kernel addresses. It is kept nowhere.
@@ -205,6 +230,7 @@ func (r *recording) run(ctx context.Context, chosen []procfs.Stat, command strin
 	if err == nil {
 		r.summary.Reason, err = r.wait(ctx, draining, describing, watching)
 	}
+	r.flight.end() // windows that are open end here, while the rings are drained
 	if err == nil {
 		err = r.last()
 	}
@@ -293,6 +319,12 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 	}
 	r.cpuBefore = r.heart.last.RecorderCPU
 	r.heart.programs.begin(r.clock.Now())
+	if r.flight != nil {
+		var err error
+		if r.control, err = startControl(r.flight); err != nil {
+			return err
+		}
+	}
 	r.announce()
 	if r.command != nil {
 		if err := r.command.release(); err != nil {
@@ -326,6 +358,9 @@ func (r *recording) announce() {
 		return
 	}
 	ready := Ready{Dir: r.cfg.Dir, Budget: r.budget}
+	if r.flight != nil {
+		ready.Snap = r.flight.snap
+	}
 	pids, _ := r.kernel.Targets()
 	for _, pid := range pids {
 		comm, _ := r.proc.Comm(format.PID(pid))

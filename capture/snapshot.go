@@ -89,7 +89,14 @@ func (r *recording) describeCommand() error {
 	return nil
 }
 
+// endOfWindow records what the end of a recording would, for a snap while it goes on.
+func (r *recording) endOfWindow() error {
+	return firstOf(r.snapshotSockets(), r.heart.clocks(), r.sink.Flush())
+}
+
 func (r *recording) snapshotSockets() error {
+	r.snapshots.Lock() // snaps do this beside the recording
+	defer r.snapshots.Unlock()
 	var failed error
 	err := r.kernel.Snapshot(func(ev []byte) {
 		if failed == nil {

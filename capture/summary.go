@@ -23,6 +23,8 @@ type Summary struct {
 	Targets   int // processes that were targets when the capture began
 	Hooks     []Hook
 	Notes     []Noted
+	Flight    bool // nothing was sealed but these, which were asked for
+	Snaps     []Snap
 
 	// The receipt: the recorder with its helper processes.
 	RecorderCPU  time.Duration // user and system, from the program's start to its end: loading and sealing included

@@ -37,9 +37,10 @@ type triggers struct {
 	snapping int
 }
 
-// snapper keeps what a flight recorder holds: from before the call, for before at most (0: all), to after it.
+// snapper keeps what a flight recorder holds: from before the call, for before at most (0: all), to after it. It returns when the
+// reel is sealed, and says which it is.
 type snapper interface {
-	Snap(before, after time.Duration) (dir string, err error)
+	Snap(before, after time.Duration, reason string) (dir string, err error)
 }
 
 // snapped is the result of a snap, which takes as long as it reaches into the future.
@@ -78,8 +79,8 @@ func (c *Config) checkTriggers() error {
 			return &UsageError{fmt.Sprintf("the trigger %s is not possible: this version cannot measure %s", r.Name, m)}
 		}
 		for _, a := range r.Actions {
-			if a.Kind == trigger.Snap {
-				return &UsageError{fmt.Sprintf("the trigger %s has the action snap, which keeps what a flight recorder holds, and this capture has none: leave it out", r.Name)}
+			if a.Kind == trigger.Snap && c.Flight == nil {
+				return &UsageError{fmt.Sprintf("the trigger %s has the action snap, which keeps what a flight recorder holds, and this capture is none: make it one with --ring, or leave the action out", r.Name)}
 			}
 		}
 	}
@@ -217,7 +218,7 @@ func (t *triggers) act(f *trigger.Firing, number uint32, a trigger.Action) error
 		}
 		t.snapping++
 		go func() {
-			dir, err := t.snap.Snap(a.Before, a.After)
+			dir, err := t.snap.Snap(a.Before, a.After, "trigger "+f.Rule.String())
 			t.snaps <- snapped{f, number, a, dir, err}
 		}()
 		return nil

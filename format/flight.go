@@ -20,7 +20,7 @@ import (
 type FlightConfig struct {
 	Bytes         int64         // of disk, at most; 512 MiB
 	Time          time.Duration // that is kept at least, as far as Bytes allow; 0: as much as fits
-	JournalBytes  int64         // of one journal, the step in which the oldest rows go; a sixteenth of Bytes, at most 64 MiB
+	JournalBytes  int64         // of one journal, the step in which the oldest rows go; a 32nd of Bytes, at most 32 MiB
 	FlushInterval time.Duration // what a crash may lose; 1 s
 	Filter        Filter        // masks what is sealed of a snap
 	FS            FS            // OS{}
@@ -39,7 +39,7 @@ func (c *FlightConfig) setDefaults() error {
 	}
 	c.Bytes = cmp.Or(c.Bytes, 512<<20)
 	c.FlushInterval = cmp.Or(c.FlushInterval, time.Second)
-	c.JournalBytes = cmp.Or(c.JournalBytes, min(c.Bytes/16, 64<<20))
+	c.JournalBytes = cmp.Or(c.JournalBytes, min(c.Bytes/32, 32<<20))
 	if c.FS == nil {
 		c.FS = OS{}
 	}
@@ -61,6 +61,9 @@ type Flight struct {
 	Time  time.Duration `json:"time_ns"` // that is kept; 0: as much as fits
 	Ended bool          `json:"ended"`   // by its recorder
 }
+
+// ControlName is the socket in the directory of a ring by which its recorder is asked for snaps.
+const ControlName = "control.sock"
 
 // stateJournal is the number of the journal that holds the state.
 const stateJournal = 1
@@ -239,9 +242,23 @@ func (f *FlightRecorder) append(kind frameKind, at KTime, body []byte) {
 	f.stats.JournalBytes += n
 }
 
+// patience is how long a rotation waits for the goroutine that reads what leaves the ring: the rings of the kernel side take what
+// comes meanwhile.
+const patience = 50 * time.Millisecond
+
 // rotate begins the next journal. Where the goroutine that reads what leaves the ring cannot keep up, the oldest is dropped unread:
 // the bound of the disk holds whatever happens.
 func (f *FlightRecorder) rotate(force bool) {
+	cur := f.cur
+	for begun := time.Now(); f.err == nil && f.crowded() && time.Since(begun) < patience; {
+		f.wake.Signal()
+		f.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		f.mu.Lock()
+	}
+	if f.err != nil || f.cur != cur {
+		return // it failed meanwhile, or another row did it
+	}
 	if f.chunks.open > 0 && !force && f.cur.size < f.cfg.JournalBytes+f.cfg.JournalBytes/4 {
 		return
 	}
@@ -251,7 +268,7 @@ func (f *FlightRecorder) rotate(force bool) {
 		return
 	}
 	f.spare = old.buf
-	f.makeRoom(f.cfg.JournalBytes * 5 / 4)
+	f.makeRoom(f.step())
 	if err := f.startJournal(); err != nil {
 		f.fail(err)
 		return
@@ -269,6 +286,12 @@ func (f *FlightRecorder) room() int64 {
 	)
 	return f.cfg.Bytes - f.stateLen - slack - block*int64(len(f.ring)+4)
 }
+
+// step is the most that one journal may grow to.
+func (f *FlightRecorder) step() int64 { return f.cfg.JournalBytes * 5 / 4 }
+
+// crowded reports whether there is no room for another journal.
+func (f *FlightRecorder) crowded() bool { return len(f.ring) > 0 && f.total+f.step() > f.room() }
 
 // makeRoom drops the oldest journals unread until n more bytes may be written.
 func (f *FlightRecorder) makeRoom(n int64) {

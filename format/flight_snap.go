@@ -147,7 +147,7 @@ func copyFile(fsys FS, from, to string) error {
 func (p *PendingSnap) Window() (from KTime) { return p.manifest.Snap.From }
 
 // Finish ends the window: rows up to a time, which have been appended, belong to it. The state before the window is written into the
-// snap. From then on the snap does not need the recorder any more.
+// snap. From then on the snap does not need the recorder any more. After an error, Abandon ends the snap.
 func (p *PendingSnap) Finish(to KTime) error {
 	f := p.f
 	f.cut()

@@ -23,6 +23,7 @@ type liveState struct {
 	rings   map[uint16]Ring
 	hooks   map[string]Hook
 	notes   map[string]Note
+	rules   map[string]Trigger // that are in force
 
 	// Sockets that ended in the journal at hand and in the one before: the last io of one may come late, from another CPU.
 	dead, deadBefore map[SocketID]KTime
@@ -48,7 +49,7 @@ type liveStream struct {
 
 func newLiveState(limit int) *liveState {
 	return &liveState{
-		limit: limit, sockets: map[SocketID]*liveSocket{}, procs: map[PID]*Process{}, rings: map[uint16]Ring{}, hooks: map[string]Hook{}, notes: map[string]Note{},
+		limit: limit, sockets: map[SocketID]*liveSocket{}, procs: map[PID]*Process{}, rings: map[uint16]Ring{}, hooks: map[string]Hook{}, notes: map[string]Note{}, rules: map[string]Trigger{},
 		dead: map[SocketID]KTime{}, deadBefore: map[SocketID]KTime{}, decoder: new(journalRows),
 	}
 }
@@ -65,7 +66,7 @@ func (s *liveState) clone() *liveState {
 		copied := *p
 		c.procs[pid] = &copied
 	}
-	c.rings, c.hooks, c.notes = maps.Clone(s.rings), maps.Clone(s.hooks), maps.Clone(s.notes)
+	c.rings, c.hooks, c.notes, c.rules = maps.Clone(s.rings), maps.Clone(s.hooks), maps.Clone(s.notes), maps.Clone(s.rules)
 	c.dead, c.deadBefore = maps.Clone(s.dead), maps.Clone(s.deadBefore)
 	c.decoder = new(journalRows)
 	return &c
@@ -172,6 +173,10 @@ func (s *liveState) take(row Row) {
 		if len(s.hooks) < maxNames || s.hooks[r.Name].Name != "" {
 			s.hooks[r.Name] = *r
 		}
+	case *Trigger:
+		if r.Op == TriggerArmed && (len(s.rules) < maxNames || s.rules[r.Name].Name != "") {
+			s.rules[r.Name] = *r
+		}
 	case *Note:
 		if len(s.notes) < maxNames || s.notes[r.Name].Name != "" {
 			last := s.notes[r.Name]
@@ -181,7 +186,7 @@ func (s *liveState) take(row Row) {
 	}
 }
 
-// maxNames bounds hooks and notes, which are few.
+// maxNames bounds hooks, rules and notes, which are few.
 const maxNames = 1024
 
 // moved is what folding needs of a call.
@@ -435,6 +440,11 @@ func (s *liveState) rows(at KTime) (rows []Row) {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.hooks)) {
 		row := s.hooks[name]
+		row.Time = at
+		rows = append(rows, &row)
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.rules)) {
+		row := s.rules[name]
 		row.Time = at
 		rows = append(rows, &row)
 	}

@@ -102,7 +102,7 @@ func (f *FlightRecorder) leaving() *ringJournal {
 		return nil
 	}
 	j := f.ring[0]
-	full := f.total > f.room()-3*f.cfg.JournalBytes
+	full := f.total > f.room()-4*f.cfg.JournalBytes
 	old := f.cfg.Time > 0 && f.newest.Sub(j.last) > f.cfg.Time
 	if full || old {
 		return j

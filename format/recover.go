@@ -168,7 +168,7 @@ func (r *recovery) sort(names []string) error {
 	for _, name := range names {
 		n, tmp, ok := segmentNumber(name)
 		switch {
-		case name == manifestName+".tmp", name == journalName(stateJournal)+".tmp", ok && tmp:
+		case name == manifestName+".tmp", name == journalName(stateJournal)+".tmp", name == ControlName, ok && tmp:
 			r.strays = append(r.strays, name)
 		case !ok || r.segment(n) >= 0:
 		case slices.Contains(r.tail, n):

@@ -71,6 +71,9 @@ const (
 	NoteTriggerBlindBytes
 	NoteTriggerUnpaired
 	NoteTriggerDropped
+	NoteCarried
+	NoteCarryEvicted
+	NoteCarrySkipped
 	NoteUnknown
 
 	// What the analysis found.
@@ -174,6 +177,9 @@ var registry = [numNames]registered{
 	NoteTriggerBlindBytes:  {"trigger_blind_bytes", facts.Notice, Capture, "Triggers on HTTP could not look at messages of which no byte was copied (sendfile, load shedding)."},
 	NoteTriggerUnpaired:    {"trigger_unpaired", facts.Info, Capture, "Triggers on HTTP did not count requests whose response they did not see before that of a later one, as in a pipeline; the analysis counts them."},
 	NoteTriggerDropped:     {"trigger_dropped", facts.Notice, Capture, "Events came faster than triggers could be judged: they are in the reel, and fired nothing."},
+	NoteCarried:            {format.NoteCarried, facts.Info, Capture, "Sockets and processes are older than the window that the flight recorder kept: their role, addresses, owner and place in the stream were carried over."},
+	NoteCarryEvicted:       {format.NoteCarryEvicted, facts.Notice, Capture, "More sockets or processes lived than a flight recorder remembers: some that are older than the window lack addresses and role."},
+	NoteCarrySkipped:       {format.NoteCarrySkipped, facts.Notice, Capture, "Bytes left the ring of the flight recorder before they could be read: some sockets that are older than the window lack addresses and role. A larger --ring-size avoids it."},
 	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
 
 	ReadError:          {"read_error", facts.DataLoss, Analysis, "Rows of the reel could not be read; everything before and after them was. `reel verify` says where the damage is."},

@@ -37,6 +37,8 @@ type captureFlags struct {
 	flushInterval time.Duration
 	budget        budgetFlags
 	triggers      triggerFlags
+	ring          time.Duration
+	ringSize      sizeValue
 }
 
 func newCaptureCommand() *cobra.Command {
@@ -46,10 +48,14 @@ func newCaptureCommand() *cobra.Command {
 		Short: "Record what processes do on the network",
 		Long: `capture records the socket calls of chosen processes and of all their descendants, with the first bytes of each message,
 into a reel. It ends after --duration, at the first Ctrl-C, or when nothing is left to record; a second Ctrl-C ends it at
-once. It needs root, or CAP_BPF and CAP_PERFMON.`,
+once. It needs root, or CAP_BPF and CAP_PERFMON.
+
+With --ring or --ring-size it is a flight recorder: it keeps the last of what happened on bounded disk, forever, and seals
+nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that the ring holds.`,
 		Example: `  reel capture --comm nginx -d 60s -w checkout.reel
   reel capture -p 4711,4712 --port 8080
-  reel capture -w test.reel -- go test ./...`,
+  reel capture -w test.reel -- go test ./...
+  reel capture --comm nginx --ring 5m --ring-size 2GiB -w nginx.flight`,
 		Args: cobra.ArbitraryArgs, // config says what is wrong with them
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := f.config(cmd, args)
@@ -72,6 +78,8 @@ once. It needs root, or CAP_BPF and CAP_PERFMON.`,
 	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
 	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 64MiB)")
 	flags.DurationVar(&f.segmentTime, "segment-time", 0, "seal a segment after this time at the latest (default 10s)")
+	flags.DurationVar(&f.ring, "ring", 0, "flight recorder: keep only the last `TIME`, as 5m, as far as --ring-size allows")
+	flags.Var(&f.ringSize, "ring-size", "flight recorder: keep what fits into this `SIZE` of disk (default 512MiB)")
 	flags.DurationVar(&f.flushInterval, "flush-interval", 0, "what a crash of the machine may lose (default 1s)")
 	f.budget.register(flags)
 	f.triggers.register(flags)
@@ -90,6 +98,12 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		return cfg, err
 	}
 	cfg.Limits = limits
+	if changed := cmd.Flags().Changed; changed("ring") || changed("ring-size") {
+		if f.ring < 0 || changed("ring") && f.ring == 0 {
+			return cfg, &usageError{"--ring needs a time that is kept: --ring 5m"}
+		}
+		cfg.Flight = &capture.FlightConfig{Time: f.ring, Bytes: int64(f.ringSize)}
+	}
 	dash := cmd.ArgsLenAtDash()
 	if dash < 0 {
 		dash = len(args)

@@ -20,4 +20,16 @@ func newCaptureCommand() *cobra.Command {
 	}
 }
 
+// newSnapCommand is here to say where there are flight recorders.
+func newSnapCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "snap",
+		Short:              "Keep what a flight recorder holds (on Linux)",
+		DisableFlagParsing: true,
+		RunE: func(*cobra.Command, []string) error {
+			return withCode(exitEnvironment, errors.New("a flight recorder runs on Linux on amd64 or arm64: ask there, copy the reel, and analyze it here"))
+		},
+	}
+}
+
 func reexeced([]string) (code int, ok bool) { return 0, false }

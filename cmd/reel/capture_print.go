@@ -66,7 +66,11 @@ func (p *capturePrinter) ready(r capture.Ready) {
 	if more := len(r.Targets) - shownTargets; more > 0 {
 		names = append(names, fmt.Sprintf("%d more", more))
 	}
-	p.line(fmt.Sprintf("reel: recording %s (%s) into %s; Ctrl-C ends it", plural(len(r.Targets), "process", "processes"), strings.Join(names, ", "), r.Dir))
+	end := "Ctrl-C ends it"
+	if r.Snap != nil {
+		end = fmt.Sprintf("reel snap %s keeps what it holds, Ctrl-C ends it", shellQuote(r.Dir))
+	}
+	p.line(fmt.Sprintf("reel: recording %s (%s) into %s; %s", plural(len(r.Targets), "process", "processes"), strings.Join(names, ", "), r.Dir, end))
 	p.line("reel: budget: " + r.Budget)
 }
 
@@ -127,6 +131,13 @@ func (p *capturePrinter) summary(s *capture.Summary) {
 		p.line(line)
 	}
 	name := shellQuote(s.Dir)
+	if s.Flight {
+		for _, snap := range s.Snaps {
+			p.line(fmt.Sprintf("  snap       %s: %s (%s)", shellQuote(snap.Dir), quantity.Duration(snap.Window), sentence(snap.Reason)))
+		}
+		p.line(fmt.Sprintf("reel: what the ring held at the end is in %s, unsealed: make a reel of it with reel recover %s, or remove it", name, name))
+		return
+	}
 	p.line(fmt.Sprintf("reel: the reel is %s; look at it with: reel report %s -o %s", name, name, shellQuote(strings.TrimSuffix(s.Dir, ".reel")+".html")))
 }
 
@@ -136,6 +147,22 @@ func reasonText(s *capture.Summary) string {
 		return string(s.Reason) + ": " + s.Stop.Why
 	}
 	return string(s.Reason)
+}
+
+func (p *capturePrinter) snapBegun(s capture.Snap) {
+	short := ""
+	if !s.Complete {
+		short = ", less than was asked for: the ring does not reach back further"
+	}
+	p.say(fmt.Sprintf("keeping the last %s%s in %s", quantity.Duration(s.Window), short, shellQuote(s.Dir)))
+}
+
+func (p *capturePrinter) snapDone(s capture.Snap, err error) {
+	if err != nil {
+		p.say(sentence(err.Error()))
+		return
+	}
+	p.say(fmt.Sprintf("%s is sealed; look at it with: reel report %s", shellQuote(s.Dir), shellQuote(s.Dir)))
 }
 
 func lostText(s *capture.Summary) string {

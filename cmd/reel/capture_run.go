@@ -41,7 +41,15 @@ func runCapture(stderr io.Writer, cfg capture.Config) error {
 	defer signal.Stop(broken)
 
 	p := newCapturePrinter(stderr, len(cfg.Command) > 0)
-	cfg.OnReady, cfg.OnProgress, cfg.OnFiring = p.ready, p.progress, p.firing
+	snaps := make(chan os.Signal, 1)
+	signal.Notify(snaps, syscall.SIGUSR2) // a capture that keeps all anyhow must not die of it
+	defer signal.Stop(snaps)
+	ready := make(chan capture.Ready, 1)
+	cfg.OnReady = func(r capture.Ready) {
+		p.ready(r)
+		ready <- r
+	}
+	cfg.OnProgress, cfg.OnFiring = p.progress, p.firing
 	finished := make(chan struct{})
 	defer close(finished)
 	go func() {
@@ -59,6 +67,7 @@ func runCapture(stderr io.Writer, cfg capture.Config) error {
 		}
 	}()
 
+	go snapOnSignal(p, ready, snaps, finished)
 	summary, err := capture.Record(ctx, cfg)
 	if summary != nil {
 		p.summary(summary)
@@ -80,4 +89,29 @@ func endBy(p *capturePrinter, s syscall.Signal, dir string) {
 	p.say(fmt.Sprintf("ended by a second signal: %s is not sealed to its end, every command of reel reads it all the same", dir))
 	signal.Reset(s)
 	_ = syscall.Kill(os.Getpid(), s)
+}
+
+// snapOnSignal asks a flight recorder for a snap of all that its ring holds with each signal.
+func snapOnSignal(p *capturePrinter, ready <-chan capture.Ready, signals <-chan os.Signal, finished <-chan struct{}) {
+	var r capture.Ready
+	select {
+	case r = <-ready:
+	case <-finished:
+		return
+	}
+	for {
+		select {
+		case <-finished:
+			return
+		case <-signals:
+		}
+		if r.Snap == nil {
+			p.say("SIGUSR2 is for a flight recorder (--ring): this capture keeps all that it records")
+			continue
+		}
+		_, err := r.Snap(capture.SnapRequest{Reason: "SIGUSR2", OnBegin: p.snapBegun, OnDone: p.snapDone})
+		if err != nil {
+			p.say("no snap was made: " + sentence(err.Error()))
+		}
+	}
 }

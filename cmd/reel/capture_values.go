@@ -7,17 +7,18 @@ import (
 	"strings"
 )
 
-// sizeValue is a number of bytes as a flag: 65536, 64KiB, 64k, 8M.
+// sizeValue is a number of bytes as a flag: 65536, 64KiB, 64k, 8M, 500MB.
 type sizeValue int64
 
-var sizeUnits = map[string]int64{"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mib": 1 << 20, "g": 1 << 30, "gib": 1 << 30}
+var sizeUnits = map[string]int64{"": 1, "b": 1, "k": 1 << 10, "kib": 1 << 10, "m": 1 << 20, "mib": 1 << 20, "g": 1 << 30, "gib": 1 << 30,
+	"kb": 1e3, "mb": 1e6, "gb": 1e9}
 
 func parseSize(s string) (int64, error) {
 	digits := strings.TrimRight(s, "bBiIkKmMgG")
 	unit, ok := sizeUnits[strings.ToLower(s[len(digits):])]
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || !ok || n < 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("%q is no size: write a number of bytes, or one with KiB, MiB or GiB", s)
+		return 0, fmt.Errorf("%q is no size: write a number of bytes, or one with KiB, MiB or GiB (KB, MB, GB are powers of ten)", s)
 	}
 	return n * unit, nil
 }

@@ -54,6 +54,8 @@ type FS struct {
 	bound  bool
 	watch  func(op string, crashed, killed *FS)
 	locked map[string]bool
+	sized  string // directory whose size is watched
+	size   func(bytes int64)
 }
 
 var _ format.FS = (*FS)(nil)
@@ -114,8 +116,24 @@ func (f *FS) Watch(fn func(op string, crashed, killed *FS)) {
 	f.watch = fn
 }
 
-// changed tells the watcher.
+// WatchSize calls fn after each operation that changed something with the bytes of all files in a directory.
+func (f *FS) WatchSize(dir string, fn func(bytes int64)) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.sized, f.size = dir, fn
+}
+
+// changed tells the watchers.
 func (f *FS) changed(op Op, name string) {
+	if f.size != nil {
+		if d := f.lookup(f.sized); d != nil {
+			var n int64
+			for _, i := range d.now {
+				n += int64(len(i.data))
+			}
+			f.size(n)
+		}
+	}
 	if f.watch != nil {
 		f.watch(string(op)+" "+name, f.crash(), f.kill())
 	}
