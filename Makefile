@@ -1,7 +1,7 @@
 # The work is in scripts/: this file names the jobs. `make test` and `make demo` install what they need themselves.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build demo test lint generate ui fuzz bench clean
+.PHONY: help build demo test kernels lint generate ui fuzz bench clean
 
 help: ## Show the jobs
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -14,6 +14,9 @@ demo: ## Run a small shop, capture it for 10 s, analyze it, write the report (as
 
 test: ## Everything: set-up, generated files, lint, builds for every system, tests on the real kernel (30 min at most)
 	@scripts/test.sh
+
+kernels: ## Record on Debian's kernels 5.10, 6.1 and 6.12 under qemu (VERSION=6.1 for one of them)
+	@scripts/setup.sh test && go test -count=1 -v -run 'TestKernels/$(VERSION)' ./scripts/kernels
 
 lint: ## golangci-lint (import law, errors, docs) and shellcheck
 	@scripts/setup.sh lint && scripts/lint.sh

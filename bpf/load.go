@@ -150,7 +150,12 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 	if err != nil {
 		return err
 	}
-	for name, n := range map[string]uint32{"cpus": uint32(cpus), "rings": uint32(cpus), "targets": blocks, "process_records": uint32(cpus) + 1} {
+	scratch := uint32(cpus)
+	if haveLoop() {
+		scratch = 1 // it is not used
+	}
+	for name, n := range map[string]uint32{"cpus": uint32(cpus), "rings": uint32(cpus), "scratch": scratch, "targets": blocks,
+		"process_records": uint32(cpus) + 1} {
 		if m := spec.Maps[name]; m != nil {
 			m.MaxEntries = n
 		}
@@ -162,9 +167,10 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 	return nil
 }
 
-// haveLoop reports whether the kernel has bpf_loop (Linux 5.17). Tests turn it off.
+// haveLoop reports whether the kernel has bpf_loop (Linux 5.17), which is there for all types of programs or for none. (For
+// tracing programs nobody can ask: they must name what they attach to.) Tests turn it off.
 var haveLoop = func() bool {
-	return !errors.Is(features.HaveProgramHelper(ebpf.Tracing, asm.FnLoop), ebpf.ErrNotSupported)
+	return features.HaveProgramHelper(ebpf.RawTracepoint, asm.FnLoop) == nil
 }
 
 // chooseExit keeps the one of the two sys_exit programs that this kernel can run, under the name sys_exit.

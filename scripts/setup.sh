@@ -11,6 +11,7 @@ generate="clang-14:clang-14 llvm-strip-14:llvm-14 /usr/include/bpf/bpf_helpers.h
 lint="shellcheck:shellcheck"
 bench="nginx:nginx-light curl:curl wrk:wrk tshark:tshark tcpdump:tcpdump"
 test="$demo $generate $lint $bench gcc:gcc chromium:chromium strace:strace ps:procps nft:nftables
+	qemu-system-x86_64:qemu-system-x86 xz:xz-utils
 	/usr/share/doc/python3-venv:python3-venv"
 # The report's page is built by npm; a machine that has Node.js needs no package.
 node="node:nodejs npm:npm"
@@ -81,6 +82,11 @@ if [ "$1" = test ] && ! cmp -s scripts/requirements.txt "$CACHE/venv/requirement
 	$python -m venv "$CACHE/venv"
 	"$CACHE/venv/bin/pip" install -q --disable-pip-version-check --no-input -r scripts/requirements.txt >&2
 	cp scripts/requirements.txt "$CACHE/venv/requirements.txt"
+fi
+
+# Kernels of the matrix (docs/kernels.md).
+if [ "$1" = test ]; then
+	scripts/kernels/fetch.sh
 fi
 
 # Go modules: at once, so that a test never waits for a download.

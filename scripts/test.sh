@@ -20,7 +20,7 @@ cross() {
 # shellcheck disable=SC2086
 race() { go test -race -short -timeout 10m $pure; }
 # What records runs alone: other tests on the same cores would measure the machine's patience instead.
-recording="./bpf/... ./capture/... ./cmd/... ./scripts/e2e/..."
+recording="./bpf/... ./capture/... ./cmd/... ./scripts/e2e/... ./scripts/kernels/..."
 # shellcheck disable=SC2086,SC2046
 tests() {
 	go test -timeout 25m $(go list ./... | grep -vFxf <(go list $recording))

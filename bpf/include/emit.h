@@ -31,24 +31,27 @@ struct {
 	__array(values, struct ring);
 } rings SEC(".maps");
 
-/*
- * Reserves `bytes` (a constant) on this CPU's ring for an event of `kind` and
- * fills its header but for size, pid and tid. NULL: no room, counted.
- */
-static __always_inline void *reserve(struct cpu_state *cpu, __u16 kind, const __u64 bytes)
+/* The number of the next attempt on this CPU. */
+static __always_inline __u64 next_seq(struct cpu_state *cpu)
 {
-	__u32 id = bpf_get_smp_processor_id();
-	struct event_header *h = NULL;
-	__u64 seq;
-	void *ring;
-
 	/* BPF before 5.12 has no fetch-and-add: a softirq between the two lines can swap numbers, never lose one. */
 	COUNT(cpu->attempts, 1);
-	seq = *(volatile __u64 *)&cpu->attempts;
+	return *(volatile __u64 *)&cpu->attempts;
+}
 
-	ring = bpf_map_lookup_elem(&rings, &id);
-	if (ring)
-		h = bpf_ringbuf_reserve(ring, bytes, 0);
+/* `bytes` (a constant) of this CPU's ring, for admit; NULL: no room. */
+static __always_inline void *ring_room(__u32 id, const __u64 bytes)
+{
+	void *ring = bpf_map_lookup_elem(&rings, &id);
+
+	return ring ? bpf_ringbuf_reserve(ring, bytes, 0) : NULL;
+}
+
+/* Makes an event of what ring_room gave: fills its header but for size, pid and tid, or counts that there was no room (NULL). */
+static __always_inline void *admit(struct cpu_state *cpu, void *room, __u32 id, __u64 seq, __u16 kind, __u64 bytes)
+{
+	struct event_header *h = room;
+
 	if (!h) {
 		COUNT(cpu->lost, 1);
 		COUNT(cpu->lost_bytes, bytes);
@@ -58,6 +61,15 @@ static __always_inline void *reserve(struct cpu_state *cpu, __u16 kind, const __
 	h->cpu = (__u16)id;
 	h->kind = kind;
 	return h;
+}
+
+/* Reserves `bytes` (a constant) on this CPU's ring for an event of `kind`. NULL: no room, counted. */
+static __always_inline void *reserve(struct cpu_state *cpu, __u16 kind, const __u64 bytes)
+{
+	__u32 id = bpf_get_smp_processor_id();
+	__u64 seq = next_seq(cpu);
+
+	return admit(cpu, ring_room(id, bytes), id, seq, kind, bytes);
 }
 
 /* Commits what reserve gave. `bytes` of it are valid. */

@@ -10,7 +10,6 @@
 #include "syscall.h"
 
 #define MAX_CHUNKS  128   /* 2 MiB of one call */
-#define CHUNKS_WITHOUT_LOOP 4
 
 static __always_inline void apply_msg_flags(struct work *w, __u64 flags)
 {
@@ -84,7 +83,7 @@ static __always_inline __s64 use_messages(struct work *w, __u64 addr, __s64 ret,
 	if (loops) {
 		bpf_loop(UIO_MAXIOV, add_message, &sum, 0);
 	} else {
-		for (__u32 i = 0; i < ELEMENTS_WITHOUT_LOOP; i++)
+		for (__u32 i = 0; i < UIO_MAXIOV; i++)
 			if (add_message(i, &sum))
 				break;
 	}
@@ -147,14 +146,23 @@ static __always_inline bool socket_of_io(const struct inflight *entry, struct io
 	return socket_of_fd(e->fd, s);
 }
 
+/*
+ * Reserves an io_event with `bytes` behind it, one of the classes below. All
+ * classes meet before their room is checked: before Linux 6.6 the verifier does
+ * not know that room which was checked in its class cannot fail a second check.
+ */
 static __always_inline struct io_event *reserve_io(struct cpu_state *cpu, __u32 bytes)
 {
+	__u32 id = bpf_get_smp_processor_id();
+	__u64 seq = next_seq(cpu);
+	void *room = NULL;
+
 	switch (bytes) {
-	case 0:
-		return reserve(cpu, EVENT_IO, sizeof(struct io_event));
-#define CLASS(n)                                                          \
-	case n:                                                           \
-		return reserve(cpu, EVENT_IO, sizeof(struct io_event) + (n))
+#define CLASS(n)                                                  \
+	case n:                                                   \
+		room = ring_room(id, sizeof(struct io_event) + (n)); \
+		break
+	CLASS(0);
 	CLASS(128);
 	CLASS(256);
 	CLASS(512);
@@ -166,7 +174,7 @@ static __always_inline struct io_event *reserve_io(struct cpu_state *cpu, __u32 
 	CLASS(32768);
 #undef CLASS
 	}
-	return NULL;
+	return admit(cpu, room, id, seq, EVENT_IO, sizeof(struct io_event) + bytes);
 }
 
 /* The least class that holds want bytes. */
@@ -233,6 +241,22 @@ static long emit_chunk_step(__u32 i, void *ctx)
 	return emit_chunk(c, CHUNK_BYTES, true);
 }
 
+/* The same without bpf_loop: the verifier looks at it by itself, so that it may stand in a loop. */
+__noinline int emit_chunk_bounded(void)
+{
+	struct chunks c = {.cpu = this_cpu()};
+
+	return c.cpu ? (int)emit_chunk(&c, CHUNK_BYTES, false) : 1;
+}
+
+__noinline int emit_chunks_bounded(void)
+{
+	for (__u32 i = 0; i < MAX_CHUNKS; i++)
+		if (emit_chunk_bounded())
+			break;
+	return 0;
+}
+
 /* Emits the rest of `want` bytes. Returns why bytes are missing, if they are. */
 static __always_inline __u8 emit_chunks(struct cpu_state *cpu, __u32 want, const bool loops)
 {
@@ -241,13 +265,10 @@ static __always_inline __u8 emit_chunks(struct cpu_state *cpu, __u32 want, const
 
 	m->offset = CHUNK_BYTES;
 	m->want = want - CHUNK_BYTES;
-	if (loops) {
+	if (loops)
 		bpf_loop(MAX_CHUNKS, emit_chunk_step, &c, 0);
-	} else {
-		for (int i = 0; i < CHUNKS_WITHOUT_LOOP; i++)
-			if (emit_chunk(&c, 2 * CHUNK_BYTES, false))
-				break;
-	}
+	else
+		emit_chunks_bounded();
 	if (m->lost)
 		return CUT_LOST;
 	return m->want ? CUT_LIMIT : CUT_NONE;
@@ -258,7 +279,7 @@ static __always_inline void emit_io(struct cpu_state *cpu, __u32 want, const boo
 {
 	__u32 room = room_for(want), now = want < CHUNK_BYTES ? want : CHUNK_BYTES, got = 0;
 	struct source *src = &cpu->work.source;
-	__u32 bytes = src->vector ? 2 * room : room;
+	__u32 bytes = loops && src->vector ? 2 * room : room;
 	struct io_event *e = reserve_io(cpu, bytes);
 	struct event_header h;
 

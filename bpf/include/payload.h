@@ -20,21 +20,30 @@
 struct copy {
 	__u8 *dst;
 	struct source *src;
-	__u32 room; /* a power of two; half of dst for a vector */
-	__u32 pad;
+	__u64 room; /* a power of two; half of dst for a vector. Of 64 bits, since Linux 5.10 forgets a narrower number on the stack. */
 };
 
+/*
+ * n, or 0 if that is more than room. The comparison is written out, since the
+ * compiler may compare one register and pass on a copy that lies on the stack:
+ * before Linux 6.6 the verifier then does not know the bound of the copy.
+ */
+static __always_inline __u64 within_room(__u64 n, __u64 room)
+{
+	asm volatile("if %0 <= %1 goto +1\n\t%0 = 0" : "+r"(n) : "r"(room));
+	return n;
+}
+
 /* Copies up to the last page that is there, where a read of n bytes failed. Returns the bytes copied. */
-static __always_inline __u32 copy_pages(void *dst, __u64 n, const __u32 room, __u64 addr)
+static __always_inline __u32 copy_pages(void *dst, __u64 n, const __u64 room, __u64 addr)
 {
 	for (int i = 0; i <= CHUNK_BYTES / PAGE_BYTES; i++) {
 		__u64 last_page = (addr + n - 1) & ~(__u64)(PAGE_BYTES - 1);
 
 		if (last_page <= addr)
 			return 0;
-		n = last_page - addr;
-		barrier_var(n);
-		if (n > room)
+		n = within_room(last_page - addr, room);
+		if (!n)
 			return 0;
 		if (!bpf_probe_read_user(dst, (__u32)n, (const void *)addr))
 			return (__u32)n;
@@ -43,13 +52,13 @@ static __always_inline __u32 copy_pages(void *dst, __u64 n, const __u32 room, __
 }
 
 /* Copies n bytes (at most room, a constant on each path) or what is there of them, and says if that was less. */
-static __always_inline __u32 copy_range(void *dst, __u32 n, const __u32 room, __u64 addr, __u8 *fault)
+static __always_inline __u32 copy_range(void *dst, __u64 n, const __u64 room, __u64 addr, __u8 *fault)
 {
 	barrier_var(n);
 	if (n > room)
 		n = room;
-	if (!bpf_probe_read_user(dst, n, (const void *)addr))
-		return n;
+	if (!bpf_probe_read_user(dst, (__u32)n, (const void *)addr))
+		return (__u32)n;
 	*fault = 1;
 	return copy_pages(dst, n, room, addr);
 }
@@ -76,7 +85,8 @@ static long copy_element(__u32 i, void *ctx)
 {
 	struct copy *c = ctx;
 	struct source *src = c->src;
-	__u32 room = c->room, done = src->done, left = src->want - done;
+	__u32 done = src->done, left = src->want - done;
+	__u64 room = c->room;
 	struct user_iovec *element;
 	__u64 size;
 
@@ -91,7 +101,7 @@ static long copy_element(__u32 i, void *ctx)
 		src->index++;
 	}
 	if (left) {
-		__u32 at = done & (room - 1);
+		__u64 at = done & (room - 1);
 
 		src->done = done + copy_range(c->dst + at, left, room, element->base + src->skip, &src->fault);
 	}
@@ -99,8 +109,71 @@ static long copy_element(__u32 i, void *ctx)
 	return 0;
 }
 
-/* Elements walked where bpf_loop does not exist (before 5.17): the verifier then walks each of them itself. */
-#define ELEMENTS_WITHOUT_LOOP 32
+/*
+ * scratch: the bytes of a vector, gathered, where bpf_loop does not exist
+ * (before 5.17). There the walk must be a function of its own, which is given
+ * no pointer to a reservation; so what it copies is copied again.
+ *   key        CPU number
+ *   value      struct scratch
+ *   inserted   at load (array), one per possible CPU
+ *   deleted    never
+ *   read by    sys_exit, in the same run
+ *   bound      possible CPUs × 32 KiB; one where bpf_loop exists
+ *   overflow   cannot happen
+ */
+struct scratch {
+	__u8 bytes[2 * CHUNK_BYTES]; /* twice the room of a copy, as above */
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* set at load */
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratch SEC(".maps");
+
+static __always_inline struct scratch *this_scratch(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&scratch, &cpu);
+}
+
+/* Element i of the vector in the work space, copied to scratch. 1 ends the walk. The verifier looks at it once, and so it may stand in a loop. */
+__noinline int gather_element(__u32 i)
+{
+	struct cpu_state *cpu = this_cpu();
+	struct scratch *to = this_scratch();
+
+	if (!cpu || !to)
+		return 1;
+	struct copy c = {.dst = to->bytes, .src = &cpu->work.source, .room = CHUNK_BYTES};
+
+	return (int)copy_element(i, &c);
+}
+
+/* The next source.want bytes of the vector. A function of its own too, so that the loop is verified once. */
+__noinline int gather(__u32 elements)
+{
+	for (__u32 i = 0; i < UIO_MAXIOV; i++)
+		if (i >= elements || gather_element(i))
+			break;
+	return 0;
+}
+
+/* Copies the bytes of a vector into dst, without bpf_loop. */
+static __always_inline __u32 copy_gathered(void *dst, const __u32 room, struct source *src)
+{
+	struct scratch *from;
+	__u64 n;
+
+	gather(src->count);
+	from = this_scratch();
+	n = within_room(src->done, room);
+	if (!from || !n || bpf_probe_read_kernel(dst, (__u32)n, from->bytes))
+		return 0;
+	return (__u32)n;
+}
 
 /*
  * Copies the next `want` bytes, at most room, of src into a reservation of
@@ -109,9 +182,7 @@ static long copy_element(__u32 i, void *ctx)
  */
 static __always_inline __u32 copy_next(void *dst, const __u32 bytes, const __u32 room, __u32 want, struct source *src, const bool loops)
 {
-	struct copy c = {.dst = dst, .src = src, .room = room};
-
-	if (bytes == room) {
+	if (loops ? bytes == room : !src->vector) {
 		__u32 n = copy_range(dst, want, room, src->addr + src->skip, &src->fault);
 
 		src->skip += n;
@@ -120,13 +191,12 @@ static __always_inline __u32 copy_next(void *dst, const __u32 bytes, const __u32
 	src->want = want;
 	src->done = 0;
 	if (loops) {
+		struct copy c = {.dst = dst, .src = src, .room = room};
+
 		bpf_loop(UIO_MAXIOV, copy_element, &c, 0);
-	} else {
-		for (__u32 i = 0; i < ELEMENTS_WITHOUT_LOOP; i++)
-			if (copy_element(i, &c))
-				break;
+		return src->done;
 	}
-	return src->done;
+	return copy_gathered(dst, room, src);
 }
 
 #endif /* REEL_PAYLOAD_H */
