@@ -21,6 +21,7 @@ const (
 	syscallsMapCpus            = "cpus"
 	syscallsMapListeners       = "listeners"
 	syscallsMapRings           = "rings"
+	syscallsMapScratch         = "scratch"
 	syscallsMapSockets         = "sockets"
 	syscallsMapTargets         = "targets"
 	syscallsProgSchedSwitch    = "sched_switch"
@@ -93,6 +94,7 @@ type syscallsMapSpecs struct {
 	Cpus          *ebpf.MapSpec `ebpf:"cpus"`
 	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
 	Rings         *ebpf.MapSpec `ebpf:"rings"`
+	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Sockets       *ebpf.MapSpec `ebpf:"sockets"`
 	Targets       *ebpf.MapSpec `ebpf:"targets"`
 }
@@ -135,6 +137,7 @@ type syscallsMaps struct {
 	Cpus          *ebpf.Map `ebpf:"cpus"`
 	Listeners     *ebpf.Map `ebpf:"listeners"`
 	Rings         *ebpf.Map `ebpf:"rings"`
+	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Sockets       *ebpf.Map `ebpf:"sockets"`
 	Targets       *ebpf.Map `ebpf:"targets"`
 }
@@ -146,6 +149,7 @@ func (m *syscallsMaps) Close() error {
 		m.Cpus,
 		m.Listeners,
 		m.Rings,
+		m.Scratch,
 		m.Sockets,
 		m.Targets,
 	)
