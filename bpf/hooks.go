@@ -3,6 +3,8 @@
 package bpf
 
 import (
+	"strings"
+
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 )
@@ -41,6 +43,7 @@ var hooks = hookTable{
 	{"tcp_receive_reset", "tp_btf/tcp_receive_reset", "resets that are received", false},
 	{"tcp_probe", "tp_btf/tcp_probe", "windows of zero bytes: one end waits for the other to read", false},
 	{"listening_sockets", "iter/task_file (listening)", "sockets that were listening already", false},
+	{"queued_connections", "iter/task_file (accept queues)", "connections that wait to be accepted already", false},
 	{"open_sockets", "iter/task_file", "connections that were open already", false},
 }
 
@@ -67,7 +70,7 @@ func (o *Objects) attach(h hook) error {
 		return err
 	}
 	prog := o.programs[h.program]
-	if h.program == "listening_sockets" || h.program == "open_sockets" {
+	if strings.HasPrefix(h.section, "iter/") {
 		return nil
 	}
 	l, err := link.AttachTracing(link.TracingOptions{Program: prog})

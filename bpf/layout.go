@@ -19,6 +19,7 @@ type cpuState struct {
 	ListenersFull uint64
 	ShedCalls     uint64
 	ShedBytes     uint64
+	QueueCut      uint64
 }
 
 func bytesPointer(b []byte) unsafe.Pointer { return unsafe.Pointer(&b[0]) }

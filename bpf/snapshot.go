@@ -16,7 +16,7 @@ import (
 // other as SOCK_SNAPSHOT, once for each process and file descriptor. Their header.cpu is 0xffff and header.seq 0, since
 // they did not pass through a ring. The bytes are valid only during the call.
 func (o *Objects) Snapshot(fn func(ev []byte)) error {
-	for _, name := range []string{"listening_sockets", "open_sockets"} {
+	for _, name := range []string{"listening_sockets", "queued_connections", "open_sockets"} {
 		if err := o.refused[name]; err != nil {
 			return err
 		}

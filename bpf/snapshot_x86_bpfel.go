@@ -16,19 +16,20 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	snapshotMapBlocked           = "blocked"
-	snapshotMapCpus              = "cpus"
-	snapshotMapListeners         = "listeners"
-	snapshotMapRings             = "rings"
-	snapshotMapSockets           = "sockets"
-	snapshotMapTargets           = "targets"
-	snapshotProgListeningSockets = "listening_sockets"
-	snapshotProgOpenSockets      = "open_sockets"
-	snapshotVarFilterPorts       = "filter_ports"
-	snapshotVarOwnPidNs          = "own_pid_ns"
-	snapshotVarPortBits          = "port_bits"
-	snapshotVarSalt              = "salt"
-	snapshotVarWakeBytes         = "wake_bytes"
+	snapshotMapBlocked            = "blocked"
+	snapshotMapCpus               = "cpus"
+	snapshotMapListeners          = "listeners"
+	snapshotMapRings              = "rings"
+	snapshotMapSockets            = "sockets"
+	snapshotMapTargets            = "targets"
+	snapshotProgListeningSockets  = "listening_sockets"
+	snapshotProgOpenSockets       = "open_sockets"
+	snapshotProgQueuedConnections = "queued_connections"
+	snapshotVarFilterPorts        = "filter_ports"
+	snapshotVarOwnPidNs           = "own_pid_ns"
+	snapshotVarPortBits           = "port_bits"
+	snapshotVarSalt               = "salt"
+	snapshotVarWakeBytes          = "wake_bytes"
 )
 
 // loadSnapshot returns the embedded CollectionSpec for snapshot.
@@ -73,8 +74,9 @@ type snapshotSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type snapshotProgramSpecs struct {
-	ListeningSockets *ebpf.ProgramSpec `ebpf:"listening_sockets"`
-	OpenSockets      *ebpf.ProgramSpec `ebpf:"open_sockets"`
+	ListeningSockets  *ebpf.ProgramSpec `ebpf:"listening_sockets"`
+	OpenSockets       *ebpf.ProgramSpec `ebpf:"open_sockets"`
+	QueuedConnections *ebpf.ProgramSpec `ebpf:"queued_connections"`
 }
 
 // snapshotMapSpecs contains maps before they are loaded into the kernel.
@@ -154,14 +156,16 @@ type snapshotVariables struct {
 //
 // It can be passed to loadSnapshotObjects or ebpf.CollectionSpec.LoadAndAssign.
 type snapshotPrograms struct {
-	ListeningSockets *ebpf.Program `ebpf:"listening_sockets"`
-	OpenSockets      *ebpf.Program `ebpf:"open_sockets"`
+	ListeningSockets  *ebpf.Program `ebpf:"listening_sockets"`
+	OpenSockets       *ebpf.Program `ebpf:"open_sockets"`
+	QueuedConnections *ebpf.Program `ebpf:"queued_connections"`
 }
 
 func (p *snapshotPrograms) Close() error {
 	return _SnapshotClose(
 		p.ListeningSockets,
 		p.OpenSockets,
+		p.QueuedConnections,
 	)
 }
 

@@ -28,6 +28,7 @@ type Counters struct {
 	ListenersFull uint64 // listening ports that found no room: connections are seen from accept on
 	ShedCalls     uint64 // read/write-like calls at ShedIO: no row
 	ShedBytes     uint64 // that these moved, in either direction; those of a peek do not count
+	QueueCut      uint64 // accept queues with more than 4,096 connections: the others are seen from accept on
 	Missed        uint64 // runs that the kernel skipped, since an interrupt came while the same program ran on that CPU (5.12 and later)
 }
 
@@ -64,6 +65,7 @@ func (o *Objects) Counters() (Counters, error) {
 		c.ListenersFull += s.ListenersFull
 		c.ShedCalls += s.ShedCalls
 		c.ShedBytes += s.ShedBytes
+		c.QueueCut += s.QueueCut
 	})
 	if err != nil {
 		return c, err

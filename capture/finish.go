@@ -84,6 +84,7 @@ func (r *recording) notesAtEnd() {
 	r.note(NoteMapFull, c.InflightFull, "calls that blocked: their rows have no duration")
 	r.note(NoteMapFull, c.SocketsFull, "sockets: their state changes are missing")
 	r.note(NoteMapFull, c.ListenersFull, "listening ports: connections there are seen from accept on")
+	r.note(NoteSnapshotIncomplete, c.QueueCut, "accept queues of more than 4,096 connections")
 	r.note(NoteCompatCalls, c.Compat, "")
 	r.note(NoteErrorQueue, c.ErrQueue, "")
 	r.note(NoteProbeSkipped, c.Missed, "")

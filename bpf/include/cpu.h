@@ -77,6 +77,7 @@ struct cpu_state {
 	__u64 listeners_full; /* listening sockets that found no room: connections are seen from accept on */
 	__u64 shed_calls;     /* io at SHED_IO: no row */
 	__u64 shed_bytes;     /* that these moved, in either direction */
+	__u64 queue_cut;      /* accept queues that were longer than what is walked */
 	struct inflight call;
 	struct work work;
 };

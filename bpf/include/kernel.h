@@ -85,6 +85,7 @@ enum {
 	TCP_FIN_WAIT2 = 5,
 	TCP_TIME_WAIT = 6,
 	TCP_CLOSE = 7,
+	TCP_CLOSE_WAIT = 8,
 	TCP_LAST_ACK = 9,
 	TCP_LISTEN = 10,
 	TCP_CLOSING = 11,
@@ -325,13 +326,22 @@ struct inet_sock {
 	__be16 inet_sport;
 };
 
+struct request_sock;
+
+struct request_sock_queue {
+	struct request_sock *rskq_accept_head;
+};
+
 struct inet_connection_sock {
+	struct request_sock_queue icsk_accept_queue;
 	__u8 icsk_ca_state : 5;
 	__u8 icsk_pending;
 };
 
 struct request_sock {
 	struct sock_common __req_common;
+	struct request_sock *dl_next;
+	struct sock *sk;
 	__u8 num_timeout : 7;
 };
 
