@@ -1,0 +1,132 @@
+package tls
+
+import (
+	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/keylog"
+	"github.com/ebpf-reel/reel/analyze/ledger"
+)
+
+// helloMessage takes a handshake message that is in the clear, or was decrypted.
+func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, body []byte) {
+	switch {
+	case msg == msgClientHello && d == t.client:
+		h, ok := parseHello(msg, body)
+		if !ok {
+			return
+		}
+		t.hellos[0] = h
+		c.Secure = true
+		if c.TLS.ServerName == "" {
+			c.TLS.ServerName = h.serverName
+		}
+		secrets := s.secrets(&h)
+		switch {
+		case secrets != nil:
+			t.phase, t.secrets = keyed, secrets
+		case t.phase == waiting:
+			t.phase = watched
+		}
+	case msg == msgServerHello && d != t.client:
+		h, ok := parseHello(msg, body)
+		if !ok || h.retry {
+			return
+		}
+		t.hellos[1] = h
+		c.TLS.Version, c.TLS.Cipher = h.version.String(), h.suite.String()
+		if h.alpn != "" {
+			c.TLS.ALPN = h.alpn
+		}
+		if t.phase != keyed {
+			t.phase = passed
+			return
+		}
+		if h.session != "" && h.version == TLS12 {
+			s.remember(h.session, t.secrets)
+		}
+		s.schedule(c, t)
+	case msg == msgTicket && d != t.client && t.phase == keyed && t.hellos[1].version == TLS12:
+		if ticket, ok := parseTicket(body); ok {
+			s.remember(ticket, t.secrets)
+		}
+	case msg == msgExtensions && d != t.client:
+		h, ok := parseExtensions(body)
+		if !ok {
+			return
+		}
+		if h.alpn != "" {
+			c.TLS.ALPN = h.alpn
+		}
+		s.earlyData(c, t, h.early)
+	}
+}
+
+// secrets finds the secrets of the connection that a ClientHello begins: by its random, else by the session that it resumes.
+func (s *Stage) secrets(h *hello) *keylog.Secrets {
+	random := keylog.Random(h.random)
+	if found := s.cfg.Log.Find(&random); found != nil {
+		return found
+	}
+	if found := s.masters[h.ticket]; found != nil {
+		return found
+	}
+	return s.masters[h.session]
+}
+
+// maxSessions bounds the sessions that are remembered.
+const maxSessions = 1 << 14
+
+func (s *Stage) remember(session string, secrets *keylog.Secrets) {
+	if len(s.masters) < maxSessions && secrets[keylog.Master] != nil {
+		s.masters[session] = secrets
+	}
+}
+
+// schedule derives what the secrets give once version and suite are known.
+func (s *Stage) schedule(c *conn.Conn, t *session) {
+	known, ok := suites[t.hellos[1].suite]
+	version := t.hellos[1].version
+	if !ok || known.mode == unread || version != TLS12 && version != TLS13 {
+		s.ledger.Add(ledger.TLSUnreadable, 1, ledger.Where{At: c.Start, Conn: c.ID, PID: c.PID, Text: version.String() + " " + t.hellos[1].suite.String()})
+		return
+	}
+	t.suite = &known
+	if version == TLS12 {
+		if master := t.secrets[keylog.Master]; master != nil {
+			t.pending = keyBlock12(t.suite, master, t.hellos[0].random[:], t.hellos[1].random[:], t.hellos[1].etm)
+		}
+		return
+	}
+	for i, labels := range [2][]keylog.Label{{keylog.ClientHandshake, keylog.ClientTraffic}, {keylog.ServerHandshake, keylog.ServerTraffic}} {
+		dir := &t.dirs[t.side(i)]
+		for _, label := range labels {
+			if secret := t.secrets[label]; len(secret) == t.suite.hash.Size() {
+				dir.later = append(dir.later, secret)
+			}
+		}
+	}
+}
+
+// side returns the direction of the client (0) or the server (1).
+func (t *session) side(i int) conn.Dir {
+	if i == 0 {
+		return t.client
+	}
+	return t.client.Other()
+}
+
+// index is the inverse of side.
+func (t *session) index(d conn.Dir) int {
+	if d == t.client {
+		return 0
+	}
+	return 1
+}
+
+// install takes the keys of TLS 1.2 into use.
+func (s *Stage) install(t *session, d conn.Dir) {
+	if p := t.pending[t.index(d)]; p != nil {
+		dir := &t.dirs[d]
+		dir.keys, dir.seq, dir.data = p, 0, true
+		t.pending[t.index(d)] = nil
+	}
+}
