@@ -66,6 +66,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 
 	res := &Result{Summary: ground.summary(src, out)}
 	res.Nodes, res.Edges = out.fold.Result(table.Listener)
+	res.Processes = ground.processes.Programs(ground.wall)
 	res.Ledger = tally.Entries()
 	return res, nil
 }

@@ -105,7 +105,11 @@ func render(t testing.TB, r *report) []byte {
 		}
 	}
 	for _, n := range r.Result.Nodes {
-		line("node", map[string]any{"id": n.ID, "pids": n.PIDs})
+		fields := map[string]any{"id": n.ID, "pids": n.PIDs}
+		if n.Group != "" && n.Group != r.Result.Summary.Host {
+			fields["group"] = n.Group
+		}
+		line("node", fields)
 	}
 	for _, e := range r.Result.Edges {
 		line("edge", edgeLine(&e))
@@ -113,10 +117,42 @@ func render(t testing.TB, r *report) []byte {
 	for i := range r.Result.Summary.Triggers {
 		line("trigger", &r.Result.Summary.Triggers[i])
 	}
+	for i := range r.Result.Processes {
+		// Scenarios of the network name a process in passing: only what ended, or is in a container, says more than its row.
+		if p := &r.Result.Processes[i]; p.End != facts.EndNone || p.Container != nil {
+			line("process", processLine(p))
+		}
+	}
 	for _, l := range r.Result.Ledger {
 		line("ledger", ledgerLine{l.Name, l.Severity.String(), l.Count, l.Bytes, l.Example})
 	}
 	return out.Bytes()
+}
+
+func processLine(p *facts.Process) any {
+	container := ""
+	if c := p.Container; c != nil {
+		container = strings.Join([]string{c.Runtime, c.Name, c.Image, c.Namespace, c.Pod, c.PodUID, c.ID}, " ")
+	}
+	end, until := p.End.String(), ""
+	if p.End != facts.EndNone {
+		until = time.Duration(p.Until).String()
+	}
+	if p.End == facts.EndExit || p.End == facts.EndSignal {
+		end = fmt.Sprint(end, " ", p.Code)
+	}
+	return struct {
+		PID       format.PID `json:"pid"`
+		NSPID     format.PID `json:"nspid,omitempty"`
+		Comm      string     `json:"comm"`
+		Exe       string     `json:"exe,omitempty"`
+		From      string     `json:"from"`
+		SawStart  bool       `json:"saw_start"`
+		Until     string     `json:"until,omitempty"`
+		End       string     `json:"end,omitempty"`
+		Core      bool       `json:"core,omitempty"`
+		Container string     `json:"container,omitempty"`
+	}{p.PID, p.NSPID, p.Comm, p.Exe, time.Duration(p.From).String(), p.SawStart, until, end, p.Core, container}
 }
 
 type ledgerLine struct {

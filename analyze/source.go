@@ -46,8 +46,9 @@ type Config struct {
 
 // Result is what is known at the end.
 type Result struct {
-	Summary facts.Summary
-	Nodes   []facts.Node
-	Edges   []facts.Edge
-	Ledger  []facts.LedgerEntry // most severe first
+	Summary   facts.Summary
+	Nodes     []facts.Node
+	Edges     []facts.Edge
+	Processes []facts.Process     // in order of time
+	Ledger    []facts.LedgerEntry // most severe first
 }

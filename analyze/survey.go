@@ -41,7 +41,8 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 	}
 	clocks, processes := new(clock.Builder), process.NewBuilder(cfg.Processes)
 	rings, triggers := make(rings), newTriggers()
-	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger}
+	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger,
+		format.TableContainer}
 	var n uint64
 	for row, err := range src.Rows(format.RowsOptions{Tables: tables}) {
 		if err != nil {
@@ -55,6 +56,8 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 		switch r := row.(type) {
 		case *format.Process:
 			processes.Add(r)
+		case *format.Container:
+			processes.AddContainer(r)
 		case *format.Clock:
 			clocks.Add(r)
 		case *format.Heartbeat:

@@ -15,6 +15,9 @@ func (d *Data) NodeNames() map[string]string {
 	for i := range d.Nodes {
 		n := &d.Nodes[i]
 		names[n.ID] = visible.Text(cmp.Or(n.Name, n.ID))
+		if n.Group != "" && n.Group != d.Summary.Host { // the same program in several pods is several nodes
+			names[n.ID] += " @ " + visible.Text(n.Group)
+		}
 	}
 	for i := range d.Edges {
 		for _, id := range []string{d.Edges[i].Client, d.Edges[i].Server} {

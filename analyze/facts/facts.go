@@ -155,6 +155,68 @@ type Exchange struct {
 	Pipelined bool
 }
 
+// Process is one program that a process ran: from a fork, an exec or its first sight until the next exec, or its end.
+type Process struct {
+	PID       format.PID
+	NSPID     format.PID // in its own pid namespace, as logs in a container say; 0 unknown
+	PPID      format.PID
+	UID       uint32
+	Comm      string
+	Exe       string   // "" unknown
+	Args      []string // masked; within the limit
+	Cgroup    string
+	Container *Container // nil: in none
+	From      format.KTime
+	SawStart  bool // its fork or exec is in the reel; else From is when it was first seen
+	Until     format.KTime
+	UntilWall Wall
+	FromWall  Wall
+	End       ProcessEnd
+	Code      uint8 // exit code, or number of the signal, as End says
+	Core      bool  // it left a core dump
+}
+
+// ProcessEnd is how a program ended.
+type ProcessEnd uint8
+
+// The ends.
+const (
+	EndNone   ProcessEnd = 0 // it was there when the reel ended
+	EndExec   ProcessEnd = 1 // its process went on with another program
+	EndExit   ProcessEnd = 2 // it called exit(2), or returned
+	EndSignal ProcessEnd = 3 // a signal ended it
+)
+
+func (e ProcessEnd) String() string {
+	return [...]string{"", "exec", "exit", "signal"}[min(int(e), 3)]
+}
+
+// Container is what is known of a container. Names are "" where no container runtime told.
+type Container struct {
+	ID        string // "": of the pod only
+	Runtime   string
+	Name      string
+	Image     string
+	Pod       string
+	PodUID    string
+	Namespace string // of the pod
+}
+
+// Group names what an on-call engineer looks for: the pod, else the container.
+func (c *Container) Group() string {
+	switch {
+	case c.Pod != "" && c.Namespace != "":
+		return c.Namespace + "/" + c.Pod
+	case c.Pod != "":
+		return c.Pod
+	case c.PodUID != "":
+		return "pod " + c.PodUID
+	case c.Name != "":
+		return c.Name
+	}
+	return "container " + c.ID[:min(12, len(c.ID))]
+}
+
 // NodeKind says what a node of the topology is.
 type NodeKind uint8
 
@@ -166,7 +228,7 @@ const (
 
 // Node is one end of edges.
 type Node struct {
-	ID    string // stable: "process/<comm>/<exe>" or "remote/<addr>"
+	ID    string // stable: "process/<comm>/<exe>", with "@<group>" if that is not the host, or "remote/<addr>"
 	Kind  NodeKind
 	Name  string
 	PIDs  []format.PID

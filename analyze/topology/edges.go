@@ -79,6 +79,9 @@ func (f *Fold) processNode(nodes map[string]*facts.Node, i *process.Image) strin
 	n := nodes[id]
 	if n == nil {
 		n = &facts.Node{ID: id, Kind: facts.NodeProcess, Name: i.Name(), Group: f.host}
+		if i.Container != nil {
+			n.Group = i.Container.Group()
+		}
 		nodes[id] = n
 	}
 	if len(n.PIDs) < maxPIDs && i.PID != 0 && !slices.Contains(n.PIDs, i.PID) {

@@ -1,7 +1,7 @@
 // Package topology turns connections and exchanges into nodes and edges: who calls whom, on which port, in which protocol,
 // as each side saw it.
 //
-// Nodes are programs (all processes of one name and executable) and remote addresses. A connection whose other end is in
+// Nodes are programs (all processes of one name and executable in one pod, container or host) and remote addresses. A connection whose other end is in
 // the reel too joins its process. Where only the client's end was seen, but the reel knows who listens on that port of the
 // same host, it joins the listener. Everything else is remote.
 package topology

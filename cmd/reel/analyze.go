@@ -88,7 +88,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 		defer w.Close()
 		sink = bothSinks{collector, w}
 		finish = func(res *analyze.Result) error {
-			if err := w.Finish(res.Nodes, res.Edges, res.Ledger); err != nil {
+			if err := w.Finish(res.Nodes, res.Edges, res.Processes, res.Ledger); err != nil {
 				return err
 			}
 			out.keep()

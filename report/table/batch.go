@@ -195,6 +195,34 @@ func nodeRowOf(n *facts.Node) nodeRow {
 	return r
 }
 
+func processRowOf(p *facts.Process) processRow {
+	r := processRow{
+		PID: uint32(p.PID), NSPID: uint32(p.NSPID), PPID: uint32(p.PPID), UID: p.UID, Comm: p.Comm, Exe: p.Exe, Args: append([]string{}, p.Args...),
+		Cgroup: p.Cgroup, From: int64(p.From), SawStart: p.SawStart, End: p.End.String(), Core: p.Core,
+	}
+	if c := p.Container; c != nil {
+		r.ContainerID, r.Container, r.Runtime, r.Image, r.Pod, r.Namespace, r.PodUID = c.ID, c.Name, c.Runtime, c.Image, c.Pod, c.Namespace, c.PodUID
+	}
+	if p.FromWall != 0 {
+		r.FromWall = (*Wall)(&p.FromWall)
+	}
+	switch p.End {
+	case facts.EndNone:
+		return r
+	case facts.EndExit:
+		code := uint16(p.Code)
+		r.ExitCode = &code
+	case facts.EndSignal:
+		signal := uint16(p.Code)
+		r.Signal = &signal
+	}
+	r.Until = (*int64)(&p.Until)
+	if p.UntilWall != 0 {
+		r.UntilWall = (*Wall)(&p.UntilWall)
+	}
+	return r
+}
+
 func ledgerRowOf(l *facts.LedgerEntry) ledgerRow {
 	return ledgerRow{l.Name, l.Severity.String(), l.Source, l.Count, l.Bytes, int64(l.First), l.Example, l.Sentence}
 }

@@ -33,7 +33,8 @@ This page is made from the code: %sgo test ./report/table -update%s.
 		p.printf("| `%s` | %s |\n", m.name, m.doc)
 	}
 	describe[edgeRow](p, "edges", "All traffic from one client node to one server node on one port in one protocol, as one side saw it.")
-	describe[nodeRow](p, "nodes", "A program (all processes of one name and executable), or a remote address.")
+	describe[nodeRow](p, "nodes", "A program (all processes of one name and executable in one pod, container or host), or a remote address.")
+	describe[processRow](p, "processes", "One program that a process ran: from a fork, an exec or its first sight until the next exec, or its end.")
 	describe[ledgerRow](p, "ledger", "One anomaly of the recording or the analysis: what was lost, cut, guessed, or odd.")
 	return p.err
 }

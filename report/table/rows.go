@@ -172,6 +172,33 @@ type nodeRow struct {
 	Group     string   `parquet:"node_group,dict" json:"node_group" doc:"container, pod or host"`
 }
 
+type processRow struct {
+	PID         uint32   `parquet:"pid" json:"pid" doc:"process, in the initial pid namespace"`
+	NSPID       uint32   `parquet:"ns_pid" json:"ns_pid" doc:"the same in its own pid namespace, as logs in a container say; 0: unknown"`
+	PPID        uint32   `parquet:"ppid" json:"ppid" doc:"parent"`
+	UID         uint32   `parquet:"uid" json:"uid" doc:"user"`
+	Comm        string   `parquet:"comm,dict" json:"comm" doc:"name"`
+	Exe         string   `parquet:"exe,dict" json:"exe" doc:"path of the program; empty: unknown"`
+	Args        []string `parquet:"args,list" json:"args" doc:"command line, credentials masked; its first 512 bytes"`
+	Cgroup      string   `parquet:"cgroup,dict" json:"cgroup" doc:"path; empty: unknown"`
+	ContainerID string   `parquet:"container_id,dict" json:"container_id" doc:"empty: in none"`
+	Container   string   `parquet:"container,dict" json:"container" doc:"its name; empty: unknown"`
+	Runtime     string   `parquet:"runtime,dict" json:"runtime" doc:"docker, containerd, cri-o, podman; empty: unknown"`
+	Image       string   `parquet:"image,dict" json:"image" doc:"of the container"`
+	Pod         string   `parquet:"pod,dict" json:"pod" doc:"name; empty: unknown, or in none"`
+	Namespace   string   `parquet:"namespace,dict" json:"namespace" doc:"of the pod"`
+	PodUID      string   `parquet:"pod_uid,dict" json:"pod_uid" doc:"empty: in none"`
+	From        int64    `parquet:"from_ns" json:"from_ns" doc:"ns, CLOCK_MONOTONIC: when it began, or was first seen"`
+	FromWall    *Wall    `parquet:"from_time,optional,timestamp(nanosecond)" json:"from_time" doc:"the same, UTC; null: the reel has no clock"`
+	SawStart    bool     `parquet:"saw_start" json:"saw_start" doc:"its fork or exec is in the reel"`
+	Until       *int64   `parquet:"until_ns,optional" json:"until_ns" doc:"ns, CLOCK_MONOTONIC: when it ended; null: it was there when the reel ended"`
+	UntilWall   *Wall    `parquet:"until_time,optional,timestamp(nanosecond)" json:"until_time" doc:"the same, UTC"`
+	End         string   `parquet:"end,dict" json:"end" doc:"exec (its process went on with another program), exit, signal; empty: it did not"`
+	ExitCode    *uint16  `parquet:"exit_code,optional" json:"exit_code" doc:"of an exit"`
+	Signal      *uint16  `parquet:"signal,optional" json:"signal" doc:"number of the signal that ended it"`
+	Core        bool     `parquet:"core_dumped" json:"core_dumped" doc:"it left a core dump"`
+}
+
 type ledgerRow struct {
 	Name     string `parquet:"name" json:"name" doc:"registered name of the anomaly"`
 	Severity string `parquet:"severity,dict" json:"severity" doc:"info, notice, data_loss or error"`

@@ -45,7 +45,7 @@ func TestDocsDescribeEveryColumn(t *testing.T) {
 
 // Every column has the same name in both formats, and a line of documentation.
 func TestColumnTags(t *testing.T) {
-	for _, row := range []any{connectionRow{}, exchangeRow{}, edgeRow{}, nodeRow{}, ledgerRow{}} {
+	for _, row := range []any{connectionRow{}, exchangeRow{}, edgeRow{}, nodeRow{}, processRow{}, ledgerRow{}} {
 		typ := reflect.TypeOf(row)
 		seen := make(map[string]bool)
 		for i := range typ.NumField() {
@@ -132,6 +132,12 @@ func TestTablesComeBack(t *testing.T) {
 		}
 		err = w.Finish([]facts.Node{{ID: "remote/x", Kind: facts.NodeRemote}},
 			[]facts.Edge{{Client: "a", Server: "b", ClientSide: &facts.Side{Exchanges: 1}, ServerSide: &facts.Side{Exchanges: 2}}},
+			[]facts.Process{
+				{PID: 60, NSPID: 1, Comm: "nginx", Args: []string{"nginx", "-g", "daemon off;"}, Container: &facts.Container{ID: "aa", Name: "web", Pod: "web-7d9f", Namespace: "shop"},
+					From: 5, FromWall: 6, Until: 7, UntilWall: 8, End: facts.EndSignal, Code: 11, Core: true},
+				{PID: 61, Comm: "curl", From: 5, SawStart: true, Until: 9, End: facts.EndExit, Code: 7},
+				{PID: 62, Comm: "sh", From: 5},
+			},
 			[]facts.LedgerEntry{{Name: "ring_loss", Severity: facts.DataLoss, Count: 5}})
 		if err != nil {
 			t.Fatal(err)
@@ -148,8 +154,9 @@ func TestTablesComeBack(t *testing.T) {
 	compare[exchangeRow](t, pq, js, "exchanges", n)
 	compare[edgeRow](t, pq, js, "edges", 2)
 	compare[nodeRow](t, pq, js, "nodes", 1)
+	compare[processRow](t, pq, js, "processes", 3)
 	compare[ledgerRow](t, pq, js, "ledger", 1)
-	if len(pq) != 5 || len(js) != 5 {
+	if len(pq) != 6 || len(js) != 6 {
 		t.Errorf("%d and %d files", len(pq), len(js))
 	}
 }

@@ -77,7 +77,11 @@ func (w *Writer) Exchange(x *facts.Exchange) error {
 }
 
 // Finish writes the tables that are known at the end, and closes all.
-func (w *Writer) Finish(nodes []facts.Node, edges []facts.Edge, entries []facts.LedgerEntry) error {
+func (w *Writer) Finish(nodes []facts.Node, edges []facts.Edge, processes []facts.Process, entries []facts.LedgerEntry) error {
+	processTable := make([]processRow, 0, len(processes))
+	for i := range processes {
+		processTable = append(processTable, processRowOf(&processes[i]))
+	}
 	var edgeTable []edgeRow
 	for i := range edges {
 		edgeTable = append(edgeTable, edgeRows(&edges[i])...)
@@ -94,6 +98,7 @@ func (w *Writer) Finish(nodes []facts.Node, edges []facts.Edge, entries []facts.
 		w.Close(),
 		writeTable(w, "edges", edgeTable),
 		writeTable(w, "nodes", nodeTable),
+		writeTable(w, "processes", processTable),
 		writeTable(w, "ledger", ledgerTable),
 	)
 }
