@@ -22,6 +22,7 @@ type ground struct {
 	triggers  []facts.Trigger
 	rows      [math.MaxUint8 + 1]uint64 // by format.TableID
 
+	base      *format.Baseline // counters from before the window of a snap
 	lastBeat  format.Heartbeat
 	shedSince format.KTime
 
@@ -31,7 +32,7 @@ type ground struct {
 
 // survey reads the small tables.
 func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*ground, error) {
-	g := &ground{ledger: tally, overhead: facts.Overhead{ProgramTime: -1}}
+	g := &ground{base: src.Manifest().Baseline(), ledger: tally, overhead: facts.Overhead{ProgramTime: -1}}
 	for _, p := range src.Problems() {
 		tally.AddBytes(ledger.Problem(p.Kind), max(1, uint64(max(p.Rows, 0))), uint64(max(p.Bytes, 0)),
 			ledger.Where{File: p.File, Offset: p.Offset, Text: p.Message})
@@ -39,6 +40,7 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 	if !src.Manifest().Clean && tally.Count(ledger.UncleanEnd) == 0 {
 		tally.Add(ledger.UncleanEnd, 1, ledger.Where{})
 	}
+	windowOf(src.Manifest(), tally)
 	clocks, processes := new(clock.Builder), process.NewBuilder(cfg.Processes)
 	rings, triggers := make(rings), newTriggers()
 	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger,
@@ -61,9 +63,13 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 		case *format.Clock:
 			clocks.Add(r)
 		case *format.Heartbeat:
-			g.heartbeat(r)
+			if beat, ok := g.base.Heartbeat(r); ok {
+				g.heartbeat(&beat)
+			}
 		case *format.Ring:
-			rings.add(r)
+			if ring, ok := g.base.Ring(r); ok {
+				rings.add(&ring)
+			}
 		case *format.Hook:
 			if !r.Attached {
 				tally.Add(ledger.HookRefused, 1, ledger.Where{At: r.Time, Text: r.Name + ": " + r.Error})
@@ -88,6 +94,18 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 		tally.Add(ledger.ClockStep, 1, ledger.Where{At: s.After, Text: "by " + s.By.String()})
 	}
 	return g, nil
+}
+
+// windowOf tells that a reel holds a window of a flight recorder.
+func windowOf(m *format.Manifest, tally *ledger.Tally) {
+	s := m.Snap
+	if s == nil {
+		return
+	}
+	tally.Add(ledger.FlightWindow, 1, ledger.Where{At: s.From, Text: s.Reason})
+	if missing := s.From.Sub(s.Asked.Add(-s.Before)); s.Before > 0 && missing > 0 {
+		tally.Add(ledger.FlightWindowShort, 1, ledger.Where{At: s.From, Text: missing.String() + " of " + s.Before.String()})
+	}
 }
 
 // unread counts rows that could not be read: all others follow.
@@ -182,6 +200,9 @@ func (g *ground) losses(m rings) {
 func (g *ground) saw(row format.Row) {
 	g.rows[row.Table()]++
 	at := row.At()
+	if !g.base.Within(at) {
+		return
+	}
 	if !g.any {
 		g.first, g.last, g.any = at, at, true
 	}

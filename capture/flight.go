@@ -54,8 +54,9 @@ const (
 type flight struct {
 	ring   *format.FlightRecorder
 	clock  Clock
-	dir    string       // of the ring, absolute
-	finish func() error // appends what sockets and clocks say at the end of a window
+	dir    string                             // of the ring, absolute
+	finish func() error                       // appends what sockets and clocks say at the end of a window
+	worker func(dir string) format.SealWorker // seals the snap in dir in a process of its own; nil: none can
 
 	mu      sync.Mutex
 	running int
@@ -153,7 +154,7 @@ func (f *flight) complete(p *format.PendingSnap, req SnapRequest, s Snap) {
 	err := f.window(p, req.After)
 	f.windows.Done()
 	if err == nil {
-		_, err = p.Seal(f.rest)
+		err = f.seal(p, s.Dir)
 	} else {
 		err = errors.Join(err, p.Abandon())
 	}
@@ -167,6 +168,29 @@ func (f *flight) complete(p *format.PendingSnap, req SnapRequest, s Snap) {
 	if req.OnDone != nil {
 		req.OnDone(s, err)
 	}
+}
+
+// seal has a process of its own seal the snap, when the CPUs are idle, and at once when the recording ends.
+func (f *flight) seal(p *format.PendingSnap, dir string) error {
+	if f.worker == nil {
+		_, err := p.Seal(nil, f.rest)
+		return err
+	}
+	worker := f.worker(dir)
+	sealed := make(chan struct{})
+	hurried := start(func() error {
+		select {
+		case <-f.stop:
+			worker.Hurry(true)
+		case <-sealed:
+		}
+		return nil
+	})
+	_, err := p.Seal(worker, f.rest)
+	close(sealed)
+	_ = hurried.result()
+	worker.Close()
+	return err
 }
 
 // window ends the window of a snap: after a time, or when the recording ends.

@@ -139,7 +139,7 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	r := &recording{cfg: cfg, kernel: kernel, clock: p.clock, proc: p.proc, self: self}
 	writer := cfg.writerConfig()
 	if len(cfg.SealReexec) > 0 && cfg.Flight == nil {
-		writer.Worker = sealer.New(sealer.Config{Dir: cfg.Dir, Reexec: cfg.SealReexec, OnTrouble: func(t sealer.Trouble) { r.note(NoteSealerLost, 1, t.String()) }})
+		writer.Worker = r.newSealer(cfg.Dir)
 	}
 	sink, ring, err := createSink(cfg, p, info, writer)
 	if err != nil {
@@ -168,6 +168,9 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 		if r.flight, err = newFlight(ring, p.clock, cfg.Dir, r.endOfWindow); err != nil {
 			return nil, errors.Join(err, sink.Close(), discard(cfg.Dir))
 		}
+		if len(cfg.SealReexec) > 0 {
+			r.flight.worker = r.newSealer
+		}
 		if r.trigger != nil {
 			r.trigger.snap = r.flight
 		}
@@ -176,6 +179,11 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 		r.summary.Hooks = append(r.summary.Hooks, Hook{Name: h.Name, Purpose: h.Purpose, Err: h.Err})
 	}
 	return r, nil
+}
+
+// newSealer makes what seals a reel in a process of its own.
+func (r *recording) newSealer(dir string) format.SealWorker {
+	return sealer.New(sealer.Config{Dir: dir, Reexec: r.cfg.SealReexec, OnTrouble: func(t sealer.Trouble) { r.note(NoteSealerLost, 1, t.String()) }})
 }
 
 // createSink makes the reel, or the ring of a flight recorder.

@@ -21,10 +21,12 @@ type Snap struct {
 	To     KTime         `json:"to"`   // inclusive; 0: the snap was interrupted before its end
 }
 
-// journalUUID is what journals of the reel have in their headers.
-func (m *Manifest) journalUUID() string {
+// journalUUID is what a journal of the reel has in its header: the uuid of the reel, or in a snap that of the ring.
+func (m *Manifest) journalUUID(file ReadFile) string {
 	if m.Snap != nil {
-		return m.Snap.Of
+		if id, ok := journalIdentity(file); !ok || id.uuid != m.UUID {
+			return m.Snap.Of
+		}
 	}
 	return m.UUID
 }
@@ -233,12 +235,12 @@ func (p *PendingSnap) advance() error {
 }
 
 // Seal makes a clean reel of the snap. It may take a while, and is interrupted at any moment without loss: Recover goes on with it.
-// rest is called after each block with the time that it took; nil: without rest.
-func (p *PendingSnap) Seal(rest func(time.Duration)) (*Manifest, error) {
+// worker does it in another process; nil: this one does. rest is called after each block with the time that it took; nil: without rest.
+func (p *PendingSnap) Seal(worker SealWorker, rest func(time.Duration)) (*Manifest, error) {
 	if rest == nil {
 		rest = func(time.Duration) {}
 	}
-	r := &recovery{dir: p.dir, fsys: p.f.cfg.FS, snap: true, opts: RecoverOptions{
+	r := &recovery{dir: p.dir, fsys: p.f.cfg.FS, snap: true, worker: worker, opts: RecoverOptions{
 		FS: p.f.cfg.FS, Tool: p.manifest.Capture.Tool, Now: p.manifest.Snap.When, Rest: rest,
 		Filter: func(*Manifest) (Filter, error) { return p.f.cfg.Filter.Fresh(), nil },
 	}}

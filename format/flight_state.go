@@ -24,6 +24,7 @@ type liveState struct {
 	hooks   map[string]Hook
 	notes   map[string]Note
 	rules   map[string]Trigger // that are in force
+	boxes   map[string]Container
 
 	// Sockets that ended in the journal at hand and in the one before: the last io of one may come late, from another CPU.
 	dead, deadBefore map[SocketID]KTime
@@ -49,7 +50,7 @@ type liveStream struct {
 
 func newLiveState(limit int) *liveState {
 	return &liveState{
-		limit: limit, sockets: map[SocketID]*liveSocket{}, procs: map[PID]*Process{}, rings: map[uint16]Ring{}, hooks: map[string]Hook{}, notes: map[string]Note{}, rules: map[string]Trigger{},
+		limit: limit, sockets: map[SocketID]*liveSocket{}, procs: map[PID]*Process{}, rings: map[uint16]Ring{}, hooks: map[string]Hook{}, notes: map[string]Note{}, rules: map[string]Trigger{}, boxes: map[string]Container{},
 		dead: map[SocketID]KTime{}, deadBefore: map[SocketID]KTime{}, decoder: new(journalRows),
 	}
 }
@@ -66,7 +67,8 @@ func (s *liveState) clone() *liveState {
 		copied := *p
 		c.procs[pid] = &copied
 	}
-	c.rings, c.hooks, c.notes, c.rules = maps.Clone(s.rings), maps.Clone(s.hooks), maps.Clone(s.notes), maps.Clone(s.rules)
+	c.rings, c.hooks, c.notes = maps.Clone(s.rings), maps.Clone(s.hooks), maps.Clone(s.notes)
+	c.rules, c.boxes = maps.Clone(s.rules), maps.Clone(s.boxes)
 	c.dead, c.deadBefore = maps.Clone(s.dead), maps.Clone(s.deadBefore)
 	c.decoder = new(journalRows)
 	return &c
@@ -176,6 +178,11 @@ func (s *liveState) take(row Row) {
 	case *Trigger:
 		if r.Op == TriggerArmed && (len(s.rules) < maxNames || s.rules[r.Name].Name != "") {
 			s.rules[r.Name] = *r
+		}
+	case *Container:
+		key := r.ID + "/" + r.PodUID
+		if _, known := s.boxes[key]; known || len(s.boxes) < s.limit {
+			s.boxes[key] = *r
 		}
 	case *Note:
 		if len(s.notes) < maxNames || s.notes[r.Name].Name != "" {
@@ -422,6 +429,11 @@ func (s *liveState) rows(at KTime) (rows []Row) {
 	}
 	for _, pid := range slices.Sorted(maps.Keys(s.procs)) {
 		row := *s.procs[pid]
+		row.Time = at
+		rows = append(rows, &row)
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.boxes)) {
+		row := s.boxes[key]
 		row.Time = at
 		rows = append(rows, &row)
 	}

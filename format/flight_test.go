@@ -141,7 +141,7 @@ func snapNow(t testing.TB, w *format.FlightRecorder, dir string, s format.Snap, 
 	p, err := w.BeginSnap(dir, s)
 	must(t, err)
 	must(t, p.Finish(to))
-	m, err := p.Seal(nil)
+	m, err := p.Seal(nil, nil)
 	must(t, err)
 	return m
 }
@@ -316,7 +316,7 @@ func TestFlightWindow(t *testing.T) {
 		rows.run(t, w, 300) // more journals, and rows behind the window
 		to := asked + 50*rowStep
 		must(t, p.Finish(to))
-		m, err := p.Seal(nil)
+		m, err := p.Seal(nil, nil)
 		must(t, err)
 		from := asked - format.KTime(before)
 		got := readReel(t, fsys, fmt.Sprintf("snap%d.reel", i), true)
@@ -354,7 +354,7 @@ func TestFlightSnapsOverlap(t *testing.T) {
 	done := make(chan error)
 	for _, p := range pending {
 		go func() {
-			_, err := p.Seal(nil)
+			_, err := p.Seal(nil, nil)
 			done <- err
 		}()
 	}
@@ -405,7 +405,7 @@ func TestFlightKilledAtEveryOperation(t *testing.T) {
 	must(t, w.Flush())
 	written.Store(int64(rows.now))
 	must(t, p.Finish(rows.now))
-	_, err = p.Seal(nil)
+	_, err = p.Seal(nil, nil)
 	must(t, err)
 	settled(t, fsys, w)
 	fsys.Watch(nil)
@@ -483,7 +483,7 @@ func TestFlightFaults(t *testing.T) {
 				if err = p.Finish(rows.now); err != nil {
 					must(t, p.Abandon())
 				} else {
-					_, err = p.Seal(nil)
+					_, err = p.Seal(nil, nil)
 				}
 			}
 			if tt.snap && (err == nil || w.Stats().Err != nil) {

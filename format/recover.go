@@ -104,8 +104,9 @@ type recovery struct {
 	tail     []int
 	strays   []string // directories and files to remove at the end
 	filter   Filter
-	changed  bool // the manifest in memory says more than the one on disk
-	snap     bool // the reel is a snap that is finished in time: nothing is recovered, only sealed
+	changed  bool       // the manifest in memory says more than the one on disk
+	snap     bool       // the reel is a snap that is finished in time: nothing is recovered, only sealed
+	worker   SealWorker // of a snap, in another process; nil: none
 	out      Recovery
 }
 
@@ -313,12 +314,15 @@ func (r *recovery) remove(name string) error {
 // seal makes a segment of a journal, as the recorder would have.
 func (r *recovery) seal(n int) error {
 	name := journalName(n)
+	if done, err := r.sealElsewhere(n); done || err != nil {
+		return err
+	}
 	file, err := r.fsys.Open(join(r.dir, name))
 	if err != nil {
 		return err
 	}
 	defer file.Close()
-	ix, err := indexJournal(file, name, r.manifest.journalUUID(), n)
+	ix, err := indexJournal(file, name, r.manifest.journalUUID(file), n)
 	if errors.Is(err, ErrCorrupt) {
 		return r.unreadable(n, file, err)
 	}
@@ -340,19 +344,45 @@ func (r *recovery) seal(n int) error {
 		return err
 	}
 	seg.Torn = r.count(ix)
+	return r.name(seg)
+}
+
+// name makes a segment count, and removes its journal.
+func (r *recovery) name(seg Segment) error {
 	r.manifest.Segments = append(slices.Clone(r.manifest.Segments), seg)
 	r.manifest.Clean = false
 	r.manifest.SchemaVersion = SchemaVersion
 	if err := r.store(); err != nil {
 		return err
 	}
-	return r.remove(name)
+	return r.remove(journalName(seg.Number))
+}
+
+// sealElsewhere has the worker seal a journal of a snap. Where it cannot, this process does.
+func (r *recovery) sealElsewhere(n int) (done bool, err error) {
+	if r.worker == nil {
+		return false, nil
+	}
+	seg, err := r.worker.Seal(n)
+	var unable *WorkerError
+	switch {
+	case errors.As(err, &unable):
+		if unable.Unusable {
+			r.worker = nil
+		}
+		return false, nil
+	case err != nil:
+		return false, err
+	case seg.Skipped > 0:
+		return false, nil // it is damaged: what is cut is looked at here
+	}
+	return true, r.name(seg)
 }
 
 // unreadable deals with a journal of which no frame can be read.
 func (r *recovery) unreadable(n int, file ReadFile, why error) error {
 	name := journalName(n)
-	if other, ok := journalIdentity(file); ok && (other.uuid != r.manifest.journalUUID() || other.number != n) {
+	if other, ok := journalIdentity(file); ok && (other.uuid != r.manifest.journalUUID(file) || other.number != n) {
 		r.out.Left = append(r.out.Left, fmt.Sprintf("%s is journal %d of the reel %s: it is left where it is", name, other.number, other.uuid))
 		return nil
 	}

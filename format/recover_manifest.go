@@ -243,7 +243,7 @@ func (r *recovery) readableJournal(names []string, n int) bool {
 		return false
 	}
 	defer f.Close()
-	ix, err := indexJournal(f, journalName(n), r.manifest.journalUUID(), n)
+	ix, err := indexJournal(f, journalName(n), r.manifest.journalUUID(f), n)
 	return err == nil && ix.frames > 0
 }
 

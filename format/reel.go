@@ -140,7 +140,7 @@ func (r *Reel) sealed(number int) bool {
 func (r *Reel) indexTail(files []tailFile) error {
 	for i, f := range files {
 		name := journalName(f.number)
-		ix, err := indexJournal(f.file, name, r.manifest.journalUUID(), f.number)
+		ix, err := indexJournal(f.file, name, r.manifest.journalUUID(f.file), f.number)
 		if err != nil {
 			size, _ := f.file.Size()
 			_ = f.file.Close()

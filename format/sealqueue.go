@@ -41,7 +41,7 @@ type sealState struct {
 func newSealQueue(dir string, cfg WriterConfig, m *Manifest) *sealQueue {
 	q := &sealQueue{
 		dir: dir, cfg: cfg, uuid: m.UUID, manifest: m, hurry: make(chan struct{}), worker: cfg.Worker,
-		own: &Sealing{fsys: cfg.FS, dir: dir, uuid: m.UUID, filter: cfg.Filter},
+		own: &Sealing{fsys: cfg.FS, dir: dir, of: m, filter: cfg.Filter},
 	}
 	q.wake = sync.NewCond(&q.mu)
 	q.done.Go(q.run)

@@ -38,7 +38,7 @@ func (e *WorkerError) Unwrap() error { return e.Err }
 type Sealing struct {
 	fsys   FS
 	dir    string
-	uuid   string
+	of     *Manifest
 	filter Filter
 }
 
@@ -56,7 +56,7 @@ func OpenSealing(dir string, filter Filter, fsys FS) (*Sealing, error) {
 	if m.Capture.Filter != filter.Version() {
 		return nil, fmt.Errorf("format: %s is masked by %q, not by %q", dir, m.Capture.Filter, filter.Version())
 	}
-	return &Sealing{fsys: fsys, dir: dir, uuid: m.UUID, filter: filter}, nil
+	return &Sealing{fsys: fsys, dir: dir, of: m, filter: filter}, nil
 }
 
 // Seal writes the segment of a journal. It is whole, and its name lasts, when Seal returns without an error; the manifest, which
@@ -68,10 +68,11 @@ func (s *Sealing) Seal(number int, progress func(worked time.Duration)) (Segment
 	if err != nil {
 		return Segment{}, err
 	}
-	ix, err := indexJournal(file, name, s.uuid, number)
+	ix, err := indexJournal(file, name, s.of.journalUUID(file), number)
 	var seg Segment
 	if err == nil {
-		seg, err = sealJournal(s.fsys, s.dir, s.uuid, ix, s.filter, progress)
+		ix.trim(s.of.Snap)
+		seg, err = sealJournal(s.fsys, s.dir, s.of.UUID, ix, s.filter, progress)
 	}
 	if err := errors.Join(err, file.Close()); err != nil {
 		return Segment{}, err

@@ -96,6 +96,7 @@ func Create(dir string, info CaptureInfo, cfg WriterConfig) (*Writer, error) {
 	}
 	if of := cfg.Of; of != nil {
 		m.Unsealed, m.Capture.Filter = of.Unsealed, of.Capture.Filter
+		m.Recovered, m.Flight, m.Snap = of.Recovered, of.Flight, of.Snap
 	}
 	lock, err := makeReel(cfg.FS, dir)
 	if err != nil {

@@ -31,6 +31,17 @@ func (c *Conn) role(r format.Role, by RoleBy) {
 	}
 }
 
+// roleBefore takes the role that the recorder knows of a connection which is older than the capture, or than the window of a flight
+// recorder: by connect, by accept, or by its listening socket, which of a server it does not say.
+func (c *Conn) roleBefore(r *format.Socket) {
+	switch r.Role {
+	case format.RoleClient:
+		c.role(format.RoleClient, ByConnect)
+	case format.RoleServer:
+		c.role(format.RoleServer, ByListener)
+	}
+}
+
 // listener is a local port that a process of the reel listens on.
 type listener struct {
 	netns uint64

@@ -156,6 +156,7 @@ func (t *Table) socket(r *format.Socket) {
 		c.role(format.RoleServer, ByAccept)
 	case format.SockSnapshot, format.SockSeen:
 		c.set(flagConnected)
+		c.roleBefore(r)
 	}
 	c.sequence(r)
 	switch r.Op {

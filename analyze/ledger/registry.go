@@ -77,6 +77,8 @@ const (
 	NoteUnknown
 
 	// What the analysis found.
+	FlightWindow
+	FlightWindowShort
 	ReadError
 	ClockMissing
 	ClockStep
@@ -181,6 +183,9 @@ var registry = [numNames]registered{
 	NoteCarryEvicted:       {format.NoteCarryEvicted, facts.Notice, Capture, "More sockets or processes lived than a flight recorder remembers: some that are older than the window lack addresses and role."},
 	NoteCarrySkipped:       {format.NoteCarrySkipped, facts.Notice, Capture, "Bytes left the ring of the flight recorder before they could be read: some sockets that are older than the window lack addresses and role. A larger --ring-size avoids it."},
 	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
+
+	FlightWindow:      {"flight_window", facts.Info, Analysis, "The reel holds a window of a flight recorder: what began before it has no beginning here, and no loss is meant by that."},
+	FlightWindowShort: {"flight_window_short", facts.Notice, Analysis, "The flight recorder did not reach back as far as was asked for: it had not run for so long, or --ring-size holds less at this load."},
 
 	ReadError:          {"read_error", facts.DataLoss, Analysis, "Rows of the reel could not be read; everything before and after them was. `reel verify` says where the damage is."},
 	ClockMissing:       {"clock_missing", facts.Notice, Analysis, "The reel has no clock rows: wall times are not known, durations are."},

@@ -52,7 +52,10 @@ type reelInfo struct {
 	SchemaVersion int                `json:"schema_version"`
 	Clean         bool               `json:"clean"`
 	Capture       format.CaptureInfo `json:"capture"`
-	Start         *time.Time         `json:"start"` // null: no clock row tells
+	Flight        *format.Flight     `json:"flight,omitempty"`    // it is the ring of a flight recorder
+	Snap          *format.Snap       `json:"snap,omitempty"`      // it was made of one
+	Recovered     *format.Recovered  `json:"recovered,omitempty"` // reel recover ended it
+	Start         *time.Time         `json:"start"`               // null: no clock row tells
 	End           *time.Time         `json:"end"`
 	Duration      time.Duration      `json:"duration_ns"` // between the first and the last row
 	Segments      int                `json:"segments"`
@@ -144,8 +147,9 @@ var smallTables = []format.TableID{format.TableClock, format.TableHeartbeat, for
 func collectInfo(path string, reel *format.Reel) (*reelInfo, error) {
 	m := reel.Manifest()
 	info := &reelInfo{Path: path, UUID: m.UUID, SchemaVersion: m.SchemaVersion, Clean: m.Clean, Capture: m.Capture,
+		Flight: m.Flight, Snap: m.Snap, Recovered: m.Recovered,
 		Segments: len(m.Segments)}
-	c := &infoCollector{info: info, rows: map[format.TableID]int64{}, rings: map[uint16]*format.Ring{}, hooks: map[string]int{}}
+	c := &infoCollector{info: info, base: m.Baseline(), rows: map[format.TableID]int64{}, rings: map[uint16]*format.Ring{}, hooks: map[string]int{}}
 	opts := format.RowsOptions{Tables: smallTables}
 	if !m.Clean {
 		opts.Tables = nil // only reading tells what the tail holds
@@ -170,6 +174,7 @@ func collectInfo(path string, reel *format.Reel) (*reelInfo, error) {
 type infoCollector struct {
 	info        *reelInfo
 	rows        map[format.TableID]int64
+	base        *format.Baseline
 	rings       map[uint16]*format.Ring
 	hooks       map[string]int // index in info.Hooks
 	clock       *format.Clock  // the last
@@ -179,16 +184,21 @@ type infoCollector struct {
 
 func (c *infoCollector) add(row format.Row) {
 	c.rows[row.Table()]++
-	c.span(row.At(), row.At())
+	if c.base.Within(row.At()) {
+		c.span(row.At(), row.At())
+	}
 	switch r := row.(type) {
 	case *format.Clock:
 		clock := *r
 		c.clock = &clock
 	case *format.Ring:
-		ring := *r
-		c.rings[r.CPU] = &ring
+		if ring, ok := c.base.Ring(r); ok {
+			c.rings[r.CPU] = &ring
+		}
 	case *format.Heartbeat:
-		c.heartbeat(r)
+		if beat, ok := c.base.Heartbeat(r); ok {
+			c.heartbeat(&beat)
+		}
 	case *format.Hook:
 		// The row at the end, with its hits, replaces the one at the start.
 		h := hookInfo{r.Name, r.Purpose, r.Attached, r.Error, r.Hits}
@@ -237,6 +247,9 @@ func least(a, b uint64) uint64 {
 
 func (c *infoCollector) finish(m *format.Manifest) {
 	if first, last, ok := m.TimeRange(); ok {
+		if m.Snap != nil {
+			first = max(first, m.Snap.From) // the state before it has a clock row of its own
+		}
 		c.span(first, last)
 	}
 	c.info.Duration = c.last.Sub(c.first)

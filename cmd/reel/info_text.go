@@ -45,6 +45,13 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	line("command", "%s", plainList(c.Command))
 	line("targets", "%s", plainList(c.Targets))
 	line("recorded", "%s; snaplen %s, ports %s, payload %s, masking %s", known(plainList(c.On)), snaplen(c), ports(c.Ports), known(c.Payload), known(c.Filter))
+	if f := info.Flight; f != nil {
+		line("ring", "of a flight recorder: the last %s in at most %s%s", kept(f.Time), quantity.Bytes(uint64(max(f.Bytes, 0))), map[bool]string{true: "; it has ended"}[f.Ended])
+	}
+	if s := info.Snap; s != nil {
+		line("snap", "%s: %s before and %s after %s, of the flight recorder %s", known(s.Reason), quantity.Duration(max(s.Asked.Sub(s.From), 0)), quantity.Duration(s.After),
+			s.When.Time().Format(time.RFC3339Nano), plain(s.Of))
+	}
 	if info.Start == nil {
 		line("when", "unknown: the reel has no clock row")
 	} else {
@@ -140,6 +147,14 @@ func known(s string) string {
 		return "unknown"
 	}
 	return plain(s)
+}
+
+// kept says how much a ring holds.
+func kept(d time.Duration) string {
+	if d <= 0 {
+		return "that fits"
+	}
+	return quantity.Duration(d)
 }
 
 func snaplen(c *format.CaptureInfo) string {

@@ -1,6 +1,7 @@
 package text
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
@@ -28,7 +29,33 @@ var infoColumns = []column{
 	portsColumn(),
 	quoted("payload", func(m *format.Manifest) *string { return &m.Capture.Payload }),
 	quoted("filter", func(m *format.Manifest) *string { return &m.Capture.Filter }),
+	member("recovered", func(m *format.Manifest) **format.Recovered { return &m.Recovered }),
+	member("flight", func(m *format.Manifest) **format.Flight { return &m.Flight }),
+	member("snap", func(m *format.Manifest) **format.Snap { return &m.Snap }),
 	wall("start", func(m *format.Manifest) *format.WallTime { return &m.Capture.StartWall }),
+}
+
+// member is a member of the manifest that few reels have: its JSON.
+func member[T any](key string, at func(*format.Manifest) **T) column {
+	return column{
+		key: key, form: "JSON",
+		omit: func(row any) bool { return *at(row.(*format.Manifest)) == nil },
+		write: func(dst []byte, row any) []byte {
+			data, _ := json.Marshal(*at(row.(*format.Manifest))) // numbers, strings and lists: it does not fail
+			return strconv.AppendQuote(appendKey(dst, key), string(data))
+		},
+		set: func(row any, v *token) error {
+			if v.kind == tokenList {
+				return fmt.Errorf("%s takes one string", key)
+			}
+			value := new(T)
+			if err := json.Unmarshal(v.text, value); err != nil {
+				return fmt.Errorf("%s takes JSON as it stands in a manifest: %w", key, err)
+			}
+			*at(row.(*format.Manifest)) = value
+			return nil
+		},
+	}
 }
 
 // problemColumns are what a reader found wrong with a reel. Texts of scenarios give them; dump does not write them, since
