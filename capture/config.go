@@ -100,6 +100,7 @@ type Progress struct {
 	Lost    uint64
 	Bytes   int64 // of journal
 	Targets int
+	Shed    budget.Level // what is left out now
 }
 
 func (c *Config) check() error {

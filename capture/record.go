@@ -511,7 +511,7 @@ func (r *recording) tick() error {
 	if r.cfg.OnProgress != nil {
 		beat := &r.heart.last
 		r.cfg.OnProgress(Progress{
-			Elapsed: beat.Time.Sub(r.begun), Events: beat.Events, Lost: beat.LostEvents, Bytes: int64(beat.JournalBytes), Targets: int(beat.Targets),
+			Elapsed: beat.Time.Sub(r.begun), Events: beat.Events, Lost: beat.LostEvents, Bytes: int64(beat.JournalBytes), Targets: int(beat.Targets), Shed: budget.Level(beat.ShedLevel),
 		})
 	}
 	return nil

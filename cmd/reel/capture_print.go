@@ -84,6 +84,9 @@ func (p *capturePrinter) progress(now capture.Progress) {
 		return
 	}
 	fmt.Fprintf(p.w, "%s%6s  %s records/s  %s  %s lost", clearLine, now.Elapsed.Round(time.Second), quantity.Count(uint64(rate)), quantity.Bytes(uint64(now.Bytes)), quantity.Count(now.Lost))
+	if now.Shed > 0 {
+		fmt.Fprintf(p.w, "  %v left out", now.Shed)
+	}
 	p.shown = true
 }
 
