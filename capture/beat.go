@@ -84,7 +84,7 @@ func (h *heart) measure(now format.KTime, stats format.WriterStats) (row format.
 	if err != nil {
 		return row, r, err
 	}
-	usage, err := h.gauges.Usage(helpersOf(h.sink))
+	usage, err := h.gauges.Usage(h.sink.Helpers())
 	if err != nil {
 		return row, r, err
 	}
@@ -145,12 +145,4 @@ func (h *heart) account(now format.KTime) (lost uint64, err error) {
 		}
 	}
 	return lost, nil
-}
-
-// helpersOf returns the processes that work for the sink now.
-func helpersOf(s Sink) []format.PID {
-	if helped, ok := s.(interface{ Helpers() []format.PID }); ok {
-		return helped.Helpers()
-	}
-	return nil
 }

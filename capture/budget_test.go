@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -168,16 +169,14 @@ func TestFreeDiskEndsTheCapture(t *testing.T) {
 // The reel is bounded: at no time does it take more than it may, and in the end it is sealed.
 func TestReelKeepsToItsSize(t *testing.T) {
 	needRoot(t)
-	program, _ := ownName(t)
-	server := serveAs(t, program)
+	server := &fileServer{process: helper(t, "noise")}
+	server.awaitURL(t)
 	cfg := config(t)
 	cfg.PIDs = []format.PID{server.pid()}
-	cfg.Limits.Disk = 6 << 20
-	cfg.Limits.Rate = budget.Unlimited
+	cfg.Limits.Disk = 8 << 20
 	r := begin(t, cfg)
 	client := helper(t, "client", server.url)
 	most := int64(0)
-	// Random bodies do not compress: 20 kB an answer, 2 MB a second.
 	for ended := false; !ended; {
 		if _, err := fmt.Fprintln(client.in); err != nil {
 			t.Fatal(err)
@@ -185,8 +184,9 @@ func TestReelKeepsToItsSize(t *testing.T) {
 		select {
 		case <-r.done:
 			ended = true
-		case <-time.After(10 * time.Millisecond): // the pace
+		case <-time.After(50 * time.Millisecond): // the pace: somewhat more than 1 MiB a second
 		}
+		// du fails where a file goes while it looks.
 		if size, err := exec.Command("du", "-sb", "--apparent-size", cfg.Dir).Output(); err == nil {
 			n, _ := strconv.ParseInt(strings.Fields(string(size))[0], 10, 64)
 			most = max(most, n)
@@ -196,12 +196,36 @@ func TestReelKeepsToItsSize(t *testing.T) {
 	if r.summary.Reason != ReasonDisk || !got.manifest.Clean {
 		t.Errorf("it ended because %s, clean %v", r.summary.Reason, got.manifest.Clean)
 	}
-	if most > int64(cfg.Limits.Disk) || most < int64(cfg.Limits.Disk)/4 {
+	if most > int64(cfg.Limits.Disk) {
 		t.Errorf("the reel took up to %d bytes, %d are allowed", most, cfg.Limits.Disk)
 	}
-	if size := du(t, cfg.Dir); r.summary.ReelBytes <= 0 || size < r.summary.ReelBytes || size > r.summary.ReelBytes+64<<10 {
-		t.Errorf("du says %d bytes, the receipt %d and a manifest", size, r.summary.ReelBytes)
+	if size := du(t, cfg.Dir); r.summary.ReelBytes < int64(cfg.Limits.Disk)/2 || size < r.summary.ReelBytes || size > r.summary.ReelBytes+64<<10 {
+		t.Errorf("du says %d bytes, the receipt %d and a manifest; %d are allowed", size, r.summary.ReelBytes, cfg.Limits.Disk)
 	}
+}
+
+// treeTime is the CPU time of a process and of its children, as /proc/PID/stat has it, in ticks of 10 ms.
+func treeTime(t *testing.T, pid format.PID) (sum time.Duration) {
+	t.Helper()
+	files, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
+		if fields[1] != fmt.Sprint(pid) && file != fmt.Sprintf("/proc/%d/stat", pid) {
+			continue
+		}
+		for _, field := range fields[11:15] {
+			ticks, _ := strconv.Atoi(field)
+			sum += time.Duration(ticks) * 10 * time.Millisecond
+		}
+	}
+	return sum
 }
 
 // TestReceiptAgainstTheKernel holds the recorder's account of itself against what the kernel counts of its process.
@@ -220,14 +244,7 @@ func TestReceiptAgainstTheKernel(t *testing.T) {
 	}
 	var looks []look
 	for range 40 {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", recorder.pid()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-		user, _ := strconv.Atoi(fields[11])
-		system, _ := strconv.Atoi(fields[12])
-		looks = append(looks, look{systemClock{}.Now(), time.Duration(user+system) * 10 * time.Millisecond})
+		looks = append(looks, look{systemClock{}.Now(), treeTime(t, recorder.pid())})
 		time.Sleep(100 * time.Millisecond) // the pace of the looks
 	}
 	client.kill()
@@ -253,8 +270,9 @@ func TestReceiptAgainstTheKernel(t *testing.T) {
 		if beat.RecorderCPU > whole {
 			t.Errorf("the receipt has %v of CPU, the process took %v in all", beat.RecorderCPU, whole)
 		}
-		if beat.RSS > uint64(recorder.ProcessState.SysUsage().(*unix.Rusage).Maxrss)<<10 {
-			t.Errorf("the receipt has %d bytes of memory, the process had at most %d KiB", beat.RSS, recorder.ProcessState.SysUsage())
+		// Each of the two processes had at most that.
+		if most := uint64(recorder.ProcessState.SysUsage().(*syscall.Rusage).Maxrss) << 10; beat.RSS > 2*most || beat.RSS < most/8 {
+			t.Errorf("the receipt has %d bytes of memory, a process had at most %d", beat.RSS, most)
 		}
 		if beat.FreeMemory == 0 || beat.FreeDisk == 0 {
 			t.Errorf("the receipt does not say what is free: %+v", beat)

@@ -56,6 +56,9 @@ type Config struct {
 	Tool        string   // "reel 0.1.0"
 	CommandLine []string // of the recorder, masked
 
+	// Leave, once closed, makes a capture that has ended quick: what is not sealed yet stays in journals. nil: never.
+	Leave <-chan struct{}
+
 	Limits budget.Limits // zero: the defaults of budget.Limits.Complete
 	Flight *FlightConfig // keep only the last; nil: all
 

@@ -91,6 +91,7 @@ type fakeSink struct {
 	events [][]byte
 	rows   []format.Row
 	stats  format.WriterStats
+	left   string
 	slow   func() // called in AppendEvent
 	closed bool
 }
@@ -112,6 +113,8 @@ func (s *fakeSink) AppendRow(row format.Row) error {
 	return nil
 }
 
+func (s *fakeSink) Helpers() []format.PID     { return nil }
+func (s *fakeSink) Abandon(why string)        { s.left = why }
 func (s *fakeSink) Flush() error              { return nil }
 func (s *fakeSink) Stats() format.WriterStats { return s.stats }
 func (s *fakeSink) Close() error              { s.closed = true; return s.stats.Err }
@@ -342,8 +345,8 @@ func TestDescriberTakesTheRightProcess(t *testing.T) {
 	s := &fakeSink{}
 	tick := uint64(procfs.Tick)
 	d := newDescriber(fakeProc{map[format.PID]procfs.Stat{4711: {PID: 4711, Comm: "web", Start: 7 * tick}}}, systemClock{}, s, newContainers(nil))
-	d.want(wanted{pid: 4711, start: 7*tick+123})
-	d.want(wanted{pid: 4711, start: 6*tick+123}) // an earlier owner
+	d.want(wanted{pid: 4711, start: 7*tick + 123})
+	d.want(wanted{pid: 4711, start: 6*tick + 123}) // an earlier owner
 	close(d.queue)
 	if err := d.run(); err != nil {
 		t.Fatal(err)

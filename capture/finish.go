@@ -3,6 +3,7 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -45,8 +46,30 @@ func (r *recording) finish(err error) (*Summary, error) {
 	closed := r.kernel.Close() // before sealing, which takes a while: the node is free of us
 	r.summary.Snaps = r.flight.wait()
 	r.control.close()
-	err = firstOf(err, closed, r.sink.Close())
+	err = firstOf(err, closed, r.seal())
 	return r.result(err)
+}
+
+// leftBehind is what a reel says that was not sealed to its end on request.
+const leftBehind = "the recorder was told by a second signal not to wait for it"
+
+// seal closes the reel; quickly when it is told so, before or meanwhile.
+func (r *recording) seal() error {
+	closed := make(chan struct{})
+	defer close(closed)
+	select {
+	case <-r.cfg.Leave:
+		r.sink.Abandon(leftBehind)
+	default:
+		go func() {
+			select {
+			case <-r.cfg.Leave:
+				r.sink.Abandon(leftBehind)
+			case <-closed:
+			}
+		}()
+	}
+	return r.sink.Close()
 }
 
 // drainRest empties the rings. No hook records any more, but one may still be at it on another CPU.
@@ -131,6 +154,9 @@ func (r *recording) result(err error) (*Summary, error) {
 	if err != nil && !r.ready {
 		// Nothing was recorded: the reel is ours, and holds nothing that anyone waits for.
 		return nil, firstOf(discard(r.cfg.Dir), err)
+	}
+	if errors.As(err, new(*format.UnsealedError)) {
+		return s, err
 	}
 	if err != nil {
 		return s, &BrokenError{Dir: s.Dir, Err: err}

@@ -5,6 +5,7 @@ package capture
 import (
 	"bufio"
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"io"
@@ -61,7 +62,7 @@ const (
 	sealArg = "seal-for"
 )
 
-var helpers = map[string]func(args []string) error{"client": clientHelper, "server": serverHelper, "record": recordHelper}
+var helpers = map[string]func(args []string) error{"client": clientHelper, "server": serverHelper, "noise": noiseHelper, "record": recordHelper}
 
 // clientHelper asks a URL on one keep-alive connection, once for each line it reads, or all the time if told so; it prints the
 // time at which each answer was complete.
@@ -103,6 +104,20 @@ func serverHelper([]string) error {
 	fmt.Printf("Serving HTTP (http://%s/)\n", l.Addr())
 	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(fileBody())
+	}))
+}
+
+// noiseHelper is a server whose answers no compression makes smaller.
+func noiseHelper([]string) error {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("Serving HTTP (http://%s/)\n", l.Addr())
+	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		body := make([]byte, 64<<10)
+		_, _ = rand.Read(body)
+		_, _ = w.Write(body)
 	}))
 }
 

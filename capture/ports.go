@@ -40,6 +40,8 @@ type Sink interface {
 	AppendRow(row format.Row) error
 	Flush() error
 	Stats() format.WriterStats
+	Helpers() []format.PID
+	Abandon(why string)
 	Close() error
 }
 

@@ -27,7 +27,8 @@ import (
 
 // Record records until ctx is done, the duration is over, or nothing is left to record, and seals the reel. What is refused
 // before the capture begins leaves nothing behind: *UsageError, *TargetError, *RefusedError, *format.ExistsError. A capture that
-// ends early returns a *BrokenError together with its summary.
+// ends early returns a *BrokenError together with its summary, one that its node ended a *NodeError, one that was not sealed to its
+// end (Config.Leave) a *format.UnsealedError.
 func Record(ctx context.Context, cfg Config) (*Summary, error) {
 	return record(ctx, cfg, realPorts())
 }

@@ -46,6 +46,21 @@ func (e *CorruptError) Unwrap() error { return e.Err }
 // Is makes errors.Is(err, ErrCorrupt) hold.
 func (e *CorruptError) Is(target error) bool { return target == ErrCorrupt }
 
+// UnsealedError means that a Writer was told to leave its last journals as they are.
+type UnsealedError struct {
+	Journals int
+	Why      string // what Writer.Abandon was given
+}
+
+func (e *UnsealedError) Error() string { return unsealedText(e.Journals, e.Why) }
+
+func unsealedText(journals int, why string) string {
+	if journals == 1 {
+		return "1 journal is not sealed: " + why
+	}
+	return fmt.Sprintf("%d journals are not sealed: %s", journals, why)
+}
+
 // DiskFullError means that a reel could not grow: no space, or the quota is used up. What was sealed stays whole.
 type DiskFullError struct {
 	File string // within the reel

@@ -354,6 +354,12 @@ func (f *FlightRecorder) Stats() WriterStats {
 	return s
 }
 
+// Helpers are none: snaps are sealed in this process.
+func (*FlightRecorder) Helpers() []PID { return nil }
+
+// Abandon changes nothing: the ring is not sealed at its end.
+func (*FlightRecorder) Abandon(string) {}
+
 // Close ends the recorder. What the ring holds stays on the disk, unsealed: Recover makes a reel of it. Snaps must have ended.
 func (f *FlightRecorder) Close() error {
 	f.mu.Lock()

@@ -20,6 +20,7 @@ type sealQueue struct {
 	queue   []*journal
 	failed  []*journal // kept as they are; tried once more at the end
 	closing bool
+	left    string // not "": why no journal is sealed any more
 	st      sealState
 	hurry   chan struct{} // closed while the sealer works without rest
 	hurried bool
@@ -93,6 +94,23 @@ func (q *sealQueue) rest(worked time.Duration) {
 	}
 }
 
+// abandon leaves journals that are not sealed as they are. It may be called while close waits.
+func (q *sealQueue) abandon(why string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.left = why
+	q.press() // a sealer in this process goes on to the end of its segment
+	if q.cfg.Worker != nil {
+		q.cfg.Worker.Abort()
+	}
+}
+
+func (q *sealQueue) leaving() string {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.left
+}
+
 func (q *sealQueue) state() sealState {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -115,10 +133,10 @@ func (q *sealQueue) run() {
 		}
 		j := q.queue[0]
 		q.queue = q.queue[1:]
-		full := errors.As(q.st.err, new(*DiskFullError))
+		// Every try would fill a full disk again that others may be using.
+		keep := errors.As(q.st.err, new(*DiskFullError)) || q.left != ""
 		q.mu.Unlock()
-		if full {
-			// Every try would fill the disk again that others may be using.
+		if keep && j.frames > 0 {
 			_ = j.close()
 			q.keep(j, nil)
 			continue
@@ -214,9 +232,9 @@ func (q *sealQueue) close(err error) error {
 	if q.cfg.Worker != nil {
 		q.cfg.Worker.Close()
 	}
-	failed := q.failed
-	q.failed = nil
-	if len(failed) > 0 {
+	failed, left := q.failed, q.leaving()
+	if len(failed) > 0 && left == "" {
+		q.failed = nil
 		q.st.err = nil
 		for _, j := range failed {
 			q.seal(j)
@@ -225,8 +243,13 @@ func (q *sealQueue) close(err error) error {
 	if err == nil {
 		err = q.st.err
 	}
+	if n := len(q.failed); err == nil && n > 0 && left != "" {
+		err = &UnsealedError{Journals: n, Why: left}
+	}
 	q.manifest.Clean = err == nil && (q.cfg.Of == nil || q.cfg.Of.Clean)
-	if n := len(q.failed); n > 0 {
+	if n := len(q.failed); n > 0 && left != "" {
+		q.manifest.Unsealed = unsealedText(n, left)
+	} else if n > 0 {
 		q.manifest.Unsealed = fmt.Sprintf("%d journals could not be sealed: %v", n, q.st.err)
 	}
 	if e := q.manifest.store(q.cfg.FS, q.dir); err == nil {

@@ -17,6 +17,8 @@ type SealWorker interface {
 	Hurry(on bool)
 	// Helpers are the processes at work now: what they take is the recorder's.
 	Helpers() []PID
+	// Abort ends what it does now, at once; Seal returns a *WorkerError. Close is called all the same. It does not block.
+	Abort()
 	// Close ends it. Seal is not called after.
 	Close()
 }

@@ -306,6 +306,10 @@ func (w *Writer) Helpers() []PID {
 	return w.cfg.Worker.Helpers()
 }
 
+// Abandon makes Close quick, also one that is under way: what is not sealed yet stays in its journals, which every reader reads, and
+// the reel says why. Close then returns an *UnsealedError, unless there was nothing left to seal.
+func (w *Writer) Abandon(why string) { w.sealing.abandon(why) }
+
 // Close seals what is left and marks the reel clean. After an error it keeps what it can: sealed segments stay, journals
 // that could not be sealed stay as they are, and the reel is left unclean. It returns the first error of the writer.
 func (w *Writer) Close() error {

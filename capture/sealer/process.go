@@ -49,11 +49,12 @@ type Process struct {
 
 	failures int // workers in a row that ended before they had sealed anything; only Seal
 
-	mu     sync.Mutex
-	worker *worker // nil: none
-	hurry  bool
-	closed chan struct{} // by Close, and so that Seal does not wait on
-	rushed chan struct{} // closed while hurry is on
+	mu      sync.Mutex
+	worker  *worker // nil: none
+	hurry   bool
+	aborted bool
+	closed  chan struct{} // by Close, and so that Seal does not wait on
+	rushed  chan struct{} // closed while hurry is on
 }
 
 // New makes a Process. Nothing is started.
@@ -65,6 +66,9 @@ func New(cfg Config) *Process {
 func (p *Process) Seal(number int) (format.Segment, error) {
 	for try := 1; ; try++ {
 		w, err := p.ready()
+		if errors.Is(err, errAborted) {
+			return format.Segment{}, &format.WorkerError{Journal: number, Err: err}
+		}
 		if err != nil {
 			p.trouble(Trouble{What: fmt.Sprintf("could not be started (%v): segments are sealed by the recorder itself", err)})
 			return format.Segment{}, &format.WorkerError{Journal: number, Unusable: true, Err: err}
@@ -76,6 +80,9 @@ func (p *Process) Seal(number int) (format.Segment, error) {
 			return seg, err
 		}
 		p.forget(w)
+		if p.isAborted() {
+			continue
+		}
 		if gone.replaced {
 			try--
 			continue
@@ -112,12 +119,34 @@ func (p *Process) pause() error {
 	return nil
 }
 
-var errClosed = errors.New("sealer: closed")
+var (
+	errClosed  = errors.New("sealer: closed")
+	errAborted = errors.New("sealer: aborted")
+)
+
+// Abort ends the worker at once. What it has done of its journal is thrown away, and no other is started.
+func (p *Process) Abort() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.aborted = true
+	if p.worker != nil {
+		_ = p.worker.cmd.Process.Kill()
+	}
+}
+
+func (p *Process) isAborted() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.aborted
+}
 
 // ready returns a worker that takes requests.
 func (p *Process) ready() (*worker, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.aborted {
+		return nil, errAborted
+	}
 	if p.worker != nil {
 		return p.worker, nil
 	}

@@ -532,3 +532,22 @@ func (l *lines) last() string {
 	whole = bytes.TrimSuffix(whole, []byte("\n"))
 	return string(whole[bytes.LastIndexByte(whole, '\n')+1:])
 }
+
+// An aborted worker ends at once, whatever it is at; no other is started, and nobody is told of trouble.
+func TestAbort(t *testing.T) {
+	p, w, told, dir := begin(t, sealArg)
+	n := mustWrite(t, w, 0, 8)
+	pid := helper(t, p)
+	w.Abandon("told so")
+	waitFor(t, "the worker is gone", func() bool { return !alive(pid) })
+	var unsealed *format.UnsealedError
+	if err := w.Close(); !errors.As(err, &unsealed) || unsealed.Journals == 0 {
+		t.Errorf("Close says %v", err)
+	}
+	if m := wantRows(t, dir, n); m.Clean || !strings.Contains(m.Unsealed, "told so") {
+		t.Errorf("the manifest says clean %v, %q", m.Clean, m.Unsealed)
+	}
+	if len(told.list()) != 0 {
+		t.Errorf("trouble: %v", told.list())
+	}
+}

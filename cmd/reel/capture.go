@@ -47,8 +47,8 @@ func newCaptureCommand() *cobra.Command {
 		Use:   "capture {-p PID | --comm NAME | -- CMD ARGS} [-w X.reel]",
 		Short: "Record what processes do on the network",
 		Long: `capture records the socket calls of chosen processes and of all their descendants, with the first bytes of each message,
-into a reel. It ends after --duration, at the first Ctrl-C, or when nothing is left to record; a second Ctrl-C ends it at
-once. It needs root, or CAP_BPF and CAP_PERFMON.
+into a reel. It ends after --duration, at the first Ctrl-C, or when nothing is left to record; a second Ctrl-C does not
+wait until it is sealed. It needs root, or CAP_BPF and CAP_PERFMON.
 
 With --ring or --ring-size it is a flight recorder: it keeps the last of what happened on bounded disk, forever, and seals
 nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that the ring holds.`,

@@ -4,14 +4,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
 	"runtime"
+	"sync/atomic"
 	"syscall"
 
 	"github.com/ebpf-reel/reel/capture"
+	"github.com/ebpf-reel/reel/format"
 )
 
 // spareProcessors is how many goroutines may run beyond one for each CPU. The one that drains the rings must not queue for a
@@ -28,7 +31,8 @@ func setProcessors() {
 	}
 }
 
-// runCapture records and prints. The first signal ends the capture as its duration would; the second ends the program.
+// runCapture records and prints. The first signal ends the capture as its duration would; the second makes the end quick, so that
+// a tail stays unsealed; the third ends the program wherever it is.
 func runCapture(stderr io.Writer, cfg capture.Config) error {
 	setProcessors()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -50,6 +54,9 @@ func runCapture(stderr io.Writer, cfg capture.Config) error {
 		ready <- r
 	}
 	cfg.OnProgress, cfg.OnFiring = p.progress, p.firing
+	leave := make(chan struct{})
+	cfg.Leave = leave
+	var second atomic.Int64 // the second signal; 0: none yet
 	finished := make(chan struct{})
 	defer close(finished)
 	go func() {
@@ -59,11 +66,18 @@ func runCapture(stderr io.Writer, cfg capture.Config) error {
 		case <-signals:
 		}
 		cancel()
-		p.say("ending: taking what is left and sealing the reel (the same signal again ends at once)")
+		p.say("ending: taking what is left and sealing the reel (the same signal again leaves the rest unsealed)")
+		select {
+		case <-finished:
+			return
+		case s := <-signals:
+			second.Store(int64(s.(syscall.Signal)))
+		}
+		close(leave)
 		select {
 		case <-finished:
 		case s := <-signals:
-			endBy(p, s.(syscall.Signal), cfg.Dir)
+			endBy(s.(syscall.Signal))
 		}
 	}()
 
@@ -71,6 +85,11 @@ func runCapture(stderr io.Writer, cfg capture.Config) error {
 	summary, err := capture.Record(ctx, cfg)
 	if summary != nil {
 		p.summary(summary)
+	}
+	if unsealed := (*format.UnsealedError)(nil); errors.As(err, &unsealed) {
+		p.say(fmt.Sprintf("ended by a second signal: %s is not sealed to its end (%s left); every command of reel reads it all the same, and reel recover seals it",
+			shellQuote(cfg.Dir), plural(unsealed.Journals, "journal", "journals")))
+		endBy(syscall.Signal(second.Load()))
 	}
 	if err != nil {
 		return captureError(err)
@@ -85,8 +104,7 @@ func runCapture(stderr io.Writer, cfg capture.Config) error {
 }
 
 // endBy ends this program by the signal itself, so that whoever waits for it sees that. What was flushed is in the reel.
-func endBy(p *capturePrinter, s syscall.Signal, dir string) {
-	p.say(fmt.Sprintf("ended by a second signal: %s is not sealed to its end, every command of reel reads it all the same", dir))
+func endBy(s syscall.Signal) {
 	signal.Reset(s)
 	_ = syscall.Kill(os.Getpid(), s)
 }

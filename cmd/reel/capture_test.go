@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -199,8 +201,8 @@ func TestCaptureEndsAtASignal(t *testing.T) {
 	}
 }
 
-// The second signal ends it at once, by that signal; what was flushed is there, and the reel says that it is not clean.
-func TestSecondSignalStopsHard(t *testing.T) {
+// The second signal leaves what is not sealed, and ends it by that signal; every row is there, and the reel says that it is not clean.
+func TestSecondSignalLeavesTheTail(t *testing.T) {
 	url := webServer(t)
 	dir := filepath.Join(t.TempDir(), "x.reel")
 	r := start(t, command(t, "capture", "-p", fmt.Sprint(os.Getpid()), "-w", dir, "--keep-secrets", "--flush-interval", "50ms"))
@@ -215,12 +217,85 @@ func TestSecondSignalStopsHard(t *testing.T) {
 	if status := r.wait(t); !status.Signaled() || status.Signal() != unix.SIGINT && status.Signal() != unix.SIGTERM {
 		t.Errorf("it ended with %v:\n%s", r.ProcessState, r.stderr.String())
 	}
-	if !strings.Contains(r.stderr.String(), "second signal") {
+	if !strings.Contains(r.stderr.String(), "second signal: "+dir+" is not sealed to its end (1 journal left)") {
 		t.Errorf("it does not say so:\n%s", r.stderr.String())
 	}
 	clean, payload := calls(t, dir)
 	if clean || !bytes.Contains(payload, []byte("GET / HTTP/1.1")) {
 		t.Errorf("clean %v, %d bytes", clean, len(payload))
+	}
+	if out, err := command(t, "info", dir).CombinedOutput(); err != nil || !strings.Contains(string(out), "1 journal is not sealed: the recorder was told by a second signal not to wait for it") {
+		t.Errorf("info: %v\n%s", err, out)
+	}
+}
+
+// recordALot records transfers that take a while to seal: random bytes, all of them. It returns how many were moved each way.
+func recordALot(t *testing.T, args ...string) (r *started, dir string, moved int) {
+	t.Helper()
+	const size, times = 8 << 20, 6
+	body := make([]byte, size)
+	_, _ = rand.NewChaCha8([32]byte{}).Read(body)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(body) }))
+	t.Cleanup(server.Close)
+	dir = filepath.Join(t.TempDir(), "x.reel")
+	args = append([]string{"capture", "-p", fmt.Sprint(os.Getpid()), "-w", dir, "--snaplen", "full", "--segment-bytes", "1GiB", "--ring-bytes", "64MiB", "--max-memory", "none", "--keep-secrets"}, args...)
+	r = start(t, command(t, args...))
+	r.await(t, r.stderr.String, "recording")
+	for range times {
+		ask(t, server.URL)
+	}
+	return r, dir, size * times
+}
+
+// awaitSeal waits until the last segment is being written.
+func awaitSeal(t *testing.T, r *started, dir string) {
+	t.Helper()
+	await(t, "the seal has begun", func() bool {
+		found, _ := filepath.Glob(filepath.Join(dir, "segment-*", "*"))
+		return len(found) > 0
+	})
+	select {
+	case <-r.done:
+		t.Fatalf("the seal was over at once:\n%s", r.stderr.String())
+	default:
+	}
+}
+
+// A signal during the seal does not disturb it.
+func TestSignalDuringTheSeal(t *testing.T) {
+	r, dir, moved := recordALot(t, "-d", "3s", "--segment-time", "1h")
+	awaitSeal(t, r, dir)
+	r.signal(t, unix.SIGTERM)
+	if status := r.wait(t); !status.Exited() || status.ExitStatus() != 0 {
+		t.Errorf("it ended with %v:\n%s", r.ProcessState, r.stderr.String())
+	}
+	if clean, payload := calls(t, dir); !clean || len(payload) < moved {
+		t.Errorf("clean %v, %d bytes of %d moved twice", clean, len(payload), moved)
+	}
+}
+
+// Two do: the seal is left, every row is in the journal, and recover makes the reel clean.
+func TestTwoSignalsDuringTheSeal(t *testing.T) {
+	r, dir, moved := recordALot(t, "--segment-time", "1h")
+	r.signal(t, unix.SIGINT)
+	awaitSeal(t, r, dir)
+	began := time.Now()
+	r.signal(t, unix.SIGTERM)
+	if status := r.wait(t); !status.Signaled() || status.Signal() != unix.SIGTERM {
+		t.Errorf("it ended with %v:\n%s", r.ProcessState, r.stderr.String())
+	}
+	if took := time.Since(began); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	clean, payload := calls(t, dir)
+	if clean || len(payload) < moved {
+		t.Errorf("clean %v, %d bytes of %d moved twice", clean, len(payload), moved)
+	}
+	if out, err := command(t, "recover", dir).CombinedOutput(); err != nil {
+		t.Fatalf("recover: %v\n%s", err, out)
+	}
+	if clean, again := calls(t, dir); !clean || !bytes.Equal(payload, again) {
+		t.Errorf("recovered: clean %v, %d bytes", clean, len(again))
 	}
 }
 
