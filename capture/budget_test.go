@@ -245,7 +245,7 @@ func TestReceiptAgainstTheKernel(t *testing.T) {
 	var looks []look
 	for range 40 {
 		looks = append(looks, look{systemClock{}.Now(), treeTime(t, recorder.pid())})
-		time.Sleep(100 * time.Millisecond) // the pace of the looks
+		time.Sleep(100 * time.Millisecond) // poll
 	}
 	client.kill()
 	if err := recorder.Process.Signal(os.Interrupt); err != nil {
