@@ -15,9 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/ebpf-reel/reel/analyze"
-	"github.com/ebpf-reel/reel/analyze/keylog"
-	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -86,15 +83,7 @@ func TestTLSByKeyLog(t *testing.T) {
 			t.Cleanup(func() { keepReel(t, reelDir) })
 			lines := n.quit(t)
 
-			log, err := os.ReadFile(keys)
-			if err != nil {
-				t.Fatal(err)
-			}
-			secrets, err := keylog.Read(bytes.NewReader(log))
-			if err != nil {
-				t.Fatal(err)
-			}
-			a := analyzeWith(t, reelDir, analyze.Config{TLS: tls.Config{Log: secrets}})
+			a := decrypted(t, reelDir, keys)
 			view := serverView(t, a, n.tls)
 			want := map[key]logLine{}
 			for k, l := range logByKey(t, lines) {
