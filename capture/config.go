@@ -13,6 +13,7 @@ import (
 
 	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture/budget"
+	"github.com/ebpf-reel/reel/capture/doctor"
 	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/capture/trigger"
 	"github.com/ebpf-reel/reel/format"
@@ -167,6 +168,12 @@ func (c *Config) hostRoots() []string {
 		return c.HostRoots
 	}
 	return hostRoots()
+}
+
+// DoctorOptions is what a doctor has to know of this capture.
+func (c *Config) DoctorOptions() doctor.Options {
+	cpus := procfs.New().CPUs()
+	return doctor.Options{Dir: c.Dir, RingBytes: c.ringBytes(cpus), CPUs: cpus}
 }
 
 func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture/doctor"
 	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -170,7 +171,7 @@ func (p fakeProc) CPUs() int { return 1 }
 
 func (p fakeProc) Load() (int64, error) { return 500, nil }
 
-func (p fakeProc) OwnPIDNamespace() (uint64, error) { return initialPIDNamespace, nil }
+func (p fakeProc) OwnPIDNamespace() (uint64, error) { return doctor.InitialPIDNamespace, nil }
 
 func fakeConfig(t *testing.T) Config {
 	cfg := config(t)

@@ -20,6 +20,7 @@ import (
 
 	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture/budget"
+	"github.com/ebpf-reel/reel/capture/doctor"
 	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/capture/sealer"
 	"github.com/ebpf-reel/reel/format"
@@ -137,6 +138,7 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	if err != nil {
 		return nil, err
 	}
+	info.Checks = append(doctor.Node(cfg.DoctorOptions()), doctor.Hooks(hooks)...)
 	r := &recording{cfg: cfg, kernel: kernel, clock: p.clock, proc: p.proc, self: self}
 	writer := cfg.writerConfig()
 	if len(cfg.SealReexec) > 0 && cfg.Flight == nil {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/ebpf-reel/reel/bpf"
+	"github.com/ebpf-reel/reel/capture/doctor"
 	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -115,7 +116,7 @@ func TestNamesMissingCapabilities(t *testing.T) {
 		"000001ffffffffff": "", "0000000000200000": "", "000000c000000000": "",
 		"0000000000000000": "CAP_BPF CAP_PERFMON", "0000008000000000": "CAP_PERFMON", "0000004000000000": "CAP_BPF",
 	} {
-		if got := strings.Join(missingCapabilities([]byte("Name:\treel\nCapEff:\t"+capEff+"\n")), " "); got != want {
+		if got := strings.Join(doctor.Effective([]byte("Name:\treel\nCapEff:\t"+capEff+"\n")).MissingRequired(), " "); got != want {
 			t.Errorf("with %s, %q is missing, want %q", capEff, got, want)
 		}
 	}

@@ -47,6 +47,8 @@ type CaptureInfo struct {
 	Payload   string   `json:"payload"`    // policy: "none", "heads", "snap", "full"
 	Filter    string   `json:"filter"`     // Filter.Version; Create sets it
 	StartWall WallTime `json:"start_wall"` // when the capture began
+	// Checks is what the recorder found of its node, as reel doctor does; empty before schema version 2.
+	Checks []Check `json:"checks,omitempty"`
 }
 
 // Manifest describes a reel: manifest.json.

@@ -32,4 +32,16 @@ func newSnapCommand() *cobra.Command {
 	}
 }
 
+// newDoctorCommand is here to say where one can record.
+func newDoctorCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:                "doctor",
+		Short:              "Say what a capture on this node would see (on Linux)",
+		DisableFlagParsing: true,
+		RunE: func(*cobra.Command, []string) error {
+			return withCode(exitEnvironment, errors.New("recording needs Linux on amd64 or arm64: ask there"))
+		},
+	}
+}
+
 func reexeced([]string) (code int, ok bool) { return 0, false }

@@ -13,7 +13,7 @@ import (
 )
 
 func newInfoCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, checks bool
 	cmd := &cobra.Command{
 		Use:   "info X.reel",
 		Short: "Say what a reel is: where, when, what was seen, what was not",
@@ -33,7 +33,11 @@ were attached or refused, what was lost, what the recording cost, and what is wr
 				return err
 			}
 			if !asJSON {
-				_, err := cmd.OutOrStdout().Write(info.appendText(nil))
+				text := info.appendText(nil)
+				if checks {
+					text = appendChecks(append(text, '\n'), info.Capture.Checks)
+				}
+				_, err := cmd.OutOrStdout().Write(text)
 				return err
 			}
 			enc := json.NewEncoder(cmd.OutOrStdout())
@@ -41,6 +45,7 @@ were attached or refused, what was lost, what the recording cost, and what is wr
 			return enc.Encode(info)
 		},
 	}
+	cmd.Flags().BoolVar(&checks, "doctor", false, "print also what reel doctor said on the node when the capture began (JSON has it always)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON; its names do not change between versions")
 	return cmd
 }

@@ -63,6 +63,12 @@ func (info *reelInfo) appendText(b []byte) []byte {
 		line("", "%-10s %14s rows  %10s", t.Name, quantity.Count(uint64(t.Rows)), quantity.Bytes(uint64(t.Bytes)))
 	}
 	b = info.appendHooks(b)
+	for _, c := range c.Checks {
+		// Refused hooks have their lines above.
+		if c.State != format.CheckOK && !strings.HasPrefix(c.Name, "hook ") {
+			line("limited", "%s: %s; not seen: %s", plain(c.Name), plain(c.Found), plain(c.Lost))
+		}
+	}
 	l := &info.Loss
 	if info.Overhead == nil && !l.Counted {
 		line("loss", "unknown: the reel has no heartbeat and no ring row")

@@ -53,6 +53,7 @@ Analysis and reports need neither privileges nor the machine that was recorded.`
 	})
 	root.AddCommand(
 		newCaptureCommand(),
+		newDoctorCommand(),
 		newSnapCommand(),
 		newDumpCommand(),
 		newAssembleCommand(),

@@ -219,19 +219,23 @@ func quoted[R any](key string, at func(*R) *string) column {
 	}
 }
 
+func appendList(dst []byte, list []string) []byte {
+	dst = append(dst, '[')
+	for i, s := range list {
+		if i > 0 {
+			dst = append(dst, ' ')
+		}
+		dst = strconv.AppendQuote(dst, s)
+	}
+	return append(dst, ']')
+}
+
 func list[R any](key string, at func(*R) *[]string) column {
 	return column{
 		key: key, form: "list of strings",
 		omit: func(row any) bool { return len(*at(row.(*R))) == 0 },
 		write: func(dst []byte, row any) []byte {
-			dst = append(appendKey(dst, key), '[')
-			for i, s := range *at(row.(*R)) {
-				if i > 0 {
-					dst = append(dst, ' ')
-				}
-				dst = strconv.AppendQuote(dst, s)
-			}
-			return append(dst, ']')
+			return appendList(appendKey(dst, key), *at(row.(*R)))
 		},
 		set: func(row any, v *token) error {
 			if v.kind != tokenList {

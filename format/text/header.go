@@ -33,6 +33,7 @@ var infoColumns = []column{
 	member("flight", func(m *format.Manifest) **format.Flight { return &m.Flight }),
 	member("snap", func(m *format.Manifest) **format.Snap { return &m.Snap }),
 	wall("start", func(m *format.Manifest) *format.WallTime { return &m.Capture.StartWall }),
+	checksColumn(),
 }
 
 // member is a member of the manifest that few reels have: its JSON.
@@ -103,6 +104,33 @@ func snaplenColumn() column {
 			}
 			return parseUnsigned[uint32](s)
 		})
+}
+
+// checkFields is how many strings of the list are one format.Check.
+const checkFields = 5
+
+func checksColumn() column {
+	return column{
+		key: "checks", form: "list: name, state, found, lost, remedy of each",
+		omit: func(row any) bool { return len(row.(*format.Manifest).Capture.Checks) == 0 },
+		write: func(dst []byte, row any) []byte {
+			var flat []string
+			for _, c := range row.(*format.Manifest).Capture.Checks {
+				flat = append(flat, c.Name, string(c.State), c.Found, c.Lost, c.Remedy)
+			}
+			return appendList(appendKey(dst, "checks"), flat)
+		},
+		set: func(row any, v *token) error {
+			if v.kind != tokenList || len(v.list)%checkFields != 0 {
+				return fmt.Errorf("checks takes a list of strings, %d for each", checkFields)
+			}
+			m := row.(*format.Manifest)
+			for c := range slices.Chunk(v.list, checkFields) {
+				m.Capture.Checks = append(m.Capture.Checks, format.Check{Name: c[0], State: format.CheckState(c[1]), Found: c[2], Lost: c[3], Remedy: c[4]})
+			}
+			return nil
+		},
+	}
 }
 
 func portsColumn() column {
