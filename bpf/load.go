@@ -127,11 +127,12 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 // configure sets what is fixed at load time, and what begins as the options say.
 func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error {
 	consts := map[string]any{
-		"snaplen":      opts.Snaplen,
-		"wake_bytes":   ringBytes / wakeShare,
-		"salt":         opts.Salt,
-		"filter_ports": boolByte(len(opts.Ports) > 0),
-		"port_bits":    opts.portBits(),
+		"snaplen":        opts.Snaplen,
+		"wake_bytes":     ringBytes / wakeShare,
+		"salt":           opts.Salt,
+		"transfer_limit": opts.Transfer,
+		"filter_ports":   boolByte(len(opts.Ports) > 0),
+		"port_bits":      opts.portBits(),
 	}
 	for name, value := range consts {
 		v := spec.Variables[name]

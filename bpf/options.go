@@ -18,6 +18,7 @@ type Options struct {
 	Snaplen   uint32   // bytes copied of a message, counted from each change of direction on a socket; 0: lengths only; SnapFull: all
 	RingBytes int      // of each CPU's ring: a power of two and a multiple of the page size; 0: DefaultRingBytes
 	Ports     []uint16 // only sockets whose local or remote port is listed; empty: all
+	Transfer  uint64   // tell when a message of a TCP connection grows beyond this many bytes; 0: never
 	Salt      uint64   // secret that turns kernel addresses into socket ids; it must not be stored
 }
 

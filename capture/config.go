@@ -177,7 +177,7 @@ func (c *Config) DoctorOptions() doctor.Options {
 }
 
 func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {
-	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Salt: salt}
+	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Transfer: c.transfer(), Salt: salt}
 }
 
 // A reel of bounded size is sealed in small pieces: what is not sealed takes many times as much, and the bound is on both.

@@ -14,7 +14,10 @@ import (
 // observer takes out of the records that are drained what trigger rules look at. It runs on the hot path, and only when a rule
 // needs it: it allocates nothing for a record, and never waits for what comes of it.
 type observer struct {
-	exits bool // a rule looks at them
+	exits       bool // a rule looks at them
+	transfers   bool // a rule looks at them
+	counts      bool // a rule looks at retransmits
+	retransmits atomic.Uint64
 
 	mu    sync.Mutex // of heads: the drain counts, a tick takes
 	heads format.HeadWatcher
@@ -39,11 +42,13 @@ func newObserver(rules []*trigger.Rule, newHeads func([]format.HeadScope) format
 	o := &observer{occurred: make(chan occurrence, occurrences)}
 	for _, r := range rules {
 		o.exits = o.exits || r.Condition.Metric == trigger.Exit
+		o.transfers = o.transfers || r.Condition.Metric == trigger.Transfer
+		o.counts = o.counts || r.Condition.Metric == trigger.Retransmits
 	}
 	if scopes := headScopes(rules); len(scopes) > 0 {
 		o.heads = newHeads(scopes)
 	}
-	if o.heads == nil && !o.exits {
+	if o.heads == nil && !o.exits && !o.transfers && !o.counts {
 		return nil
 	}
 	return o
@@ -66,8 +71,14 @@ func headScope(c *trigger.Condition) format.HeadScope {
 
 // see looks at one record.
 func (o *observer) see(kind format.EventKind, ev []byte) {
-	if o.heads != nil && (kind == format.EventIO || kind == format.EventSock) {
+	if o.transfers && kind == format.EventSock && format.IsLongMessage(ev) {
+		o.transferred(ev)
+	}
+	switch {
+	case o.heads != nil && (kind == format.EventIO || kind == format.EventSock):
 		o.watch(kind, ev)
+	case o.counts && kind == format.EventTCP:
+		o.retransmits.Add(format.Retransmitted(ev))
 	}
 }
 
@@ -83,6 +94,17 @@ func (o *observer) watch(kind format.EventKind, ev []byte) {
 	if socket, ok := format.SocketGone(ev); ok {
 		o.heads.Gone(socket)
 	}
+}
+
+// transferred looks at a message that grew beyond the size that a rule names.
+func (o *observer) transferred(ev []byte) {
+	var d format.Decoded
+	if format.DecodeEvent(ev, &d) != nil {
+		return // a reader says what is wrong with it
+	}
+	s := &d.Socket
+	o.occur(occurrence{metric: trigger.Transfer, sample: trigger.Sample{Value: s.Ret * 1000, Subject: trigger.Subject{
+		PID: s.PID, Socket: s.Socket, Inode: s.Inode, Local: s.Local, Remote: s.Remote, Detail: s.Op.String()}}})
 }
 
 // exited looks at a process that has ended.

@@ -13,10 +13,10 @@ import (
 
 // readings takes the readings of a second for trigger rules: each source once, however many rules ask.
 type readings struct {
-	proc   Proc
-	procs  *describer
-	heads  *observer
-	scopes []format.HeadScope // that the observer counts
+	proc     Proc
+	procs    *describer
+	observer *observer
+	scopes   []format.HeadScope // that the observer counts
 
 	now     format.KTime
 	elapsed time.Duration // since the readings before
@@ -24,6 +24,9 @@ type readings struct {
 	process []processReading
 	load    int64 // thousandths; -1 unknown
 	http    []format.HeadCounts
+
+	retransmits uint64 // since the start
+	resent      uint64 // of these, in the second
 }
 
 // cpuTime is the CPU time that a process had used at a time.
@@ -40,8 +43,8 @@ type processReading struct {
 	cpu     int64 // thousandths of a percent of one CPU; -1 unknown: it was not there a second ago
 }
 
-func newReadings(proc Proc, procs *describer, heads *observer, rules []*trigger.Rule, now format.KTime) *readings {
-	return &readings{proc: proc, procs: procs, heads: heads, scopes: headScopes(rules), now: now, cpu: map[format.PID]cpuTime{}}
+func newReadings(proc Proc, procs *describer, observer *observer, rules []*trigger.Rule, now format.KTime) *readings {
+	return &readings{proc: proc, procs: procs, observer: observer, scopes: headScopes(rules), now: now, cpu: map[format.PID]cpuTime{}}
 }
 
 // take reads all sources that rules look at.
@@ -59,13 +62,17 @@ func (r *readings) take(now format.KTime, targets []uint32, rules []*trigger.Rul
 			r.load = -1
 		}
 	}
+	if wants(trigger.Retransmits) {
+		total := r.observer.retransmits.Load()
+		r.resent, r.retransmits = total-r.retransmits, total
+	}
 	if len(r.scopes) > 0 {
-		r.heads.mu.Lock()
+		r.observer.mu.Lock()
 		r.http = r.http[:0]
 		for i := range r.scopes {
-			r.http = append(r.http, r.heads.heads.Take(i))
+			r.http = append(r.http, r.observer.heads.Take(i))
 		}
-		r.heads.mu.Unlock()
+		r.observer.mu.Unlock()
 	}
 }
 
@@ -106,6 +113,8 @@ func (r *readings) Read(c *trigger.Condition, dst []trigger.Sample) []trigger.Sa
 		}
 	case c.Metric == trigger.Load && r.load >= 0:
 		dst = append(dst, trigger.Sample{Value: r.load})
+	case c.Metric == trigger.Retransmits:
+		dst = append(dst, trigger.Sample{Subject: trigger.Subject{Detail: fmt.Sprintf("%d segments", r.resent)}, Value: r.perSecond(r.resent)})
 	case c.Metric.HTTP():
 		if value, detail, ok := r.headValue(c); ok {
 			dst = append(dst, trigger.Sample{Subject: trigger.Subject{Detail: detail}, Value: value})
@@ -128,9 +137,14 @@ func (r *readings) headValue(c *trigger.Condition) (value int64, detail string, 
 	case c.Metric == trigger.HTTPP99:
 		value = n.P99.Microseconds()
 	case c.Unit == trigger.PerSecond:
-		value = int64(float64(n.Errors) * 1000 / max(r.elapsed.Seconds(), 1e-3))
+		value = r.perSecond(n.Errors)
 	default:
 		value = int64(n.Errors * 100_000 / n.Responses)
 	}
 	return value, detail, true
+}
+
+// perSecond is how many there were a second, in thousandths.
+func (r *readings) perSecond(n uint64) int64 {
+	return int64(float64(n) * 1000 / max(r.elapsed.Seconds(), 1e-3))
 }

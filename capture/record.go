@@ -127,7 +127,7 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 		}
 	}()
 	hooks := kernel.Attach()
-	if err := requireHooks(hooks); err != nil {
+	if err := firstOf(requireHooks(hooks), cfg.triggerHooks(hooks)); err != nil {
 		return nil, err
 	}
 	loss, err := kernel.Loss()

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"strings"
 	"time"
 
+	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture/trigger"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -69,18 +71,41 @@ func (c *Config) checkTriggers() error {
 		return &UsageError{err.Error()}
 	}
 	for _, r := range engine.Rules() {
-		if r.Condition.Metric.HTTP() && c.Snaplen == 0 {
+		switch m := r.Condition.Metric; {
+		case m.HTTP() && c.Snaplen == 0:
 			return &UsageError{fmt.Sprintf("the trigger %s reads the first bytes of messages, and --snaplen 0 or --payload none copies none: leave one out", r.Name)}
-		}
-		if r.Condition.Metric.HTTP() && c.Heads == nil {
+		case m.HTTP() && c.Heads == nil:
 			return &UsageError{"capture: Config.Heads is missing"}
-		}
-		if m := r.Condition.Metric; m == trigger.Transfer || m == trigger.Retransmits {
-			return &UsageError{fmt.Sprintf("the trigger %s is not possible: this version cannot measure %s", r.Name, m)}
+		case m == trigger.Transfer && r.Condition.Limit/1000 != int64(c.transfer()):
+			return &UsageError{fmt.Sprintf("the trigger %s names another size of a transfer than one before it, and the kernel watches for one: use the same size", r.Name)}
 		}
 		for _, a := range r.Actions {
 			if a.Kind == trigger.Snap && c.Flight == nil {
 				return &UsageError{fmt.Sprintf("the trigger %s has the action snap, which keeps what a flight recorder holds, and this capture is none: make it one with --ring, or leave the action out", r.Name)}
+			}
+		}
+	}
+	return nil
+}
+
+// transfer is the size of a message that rules name; 0: none does.
+func (c *Config) transfer() uint64 {
+	for i := range c.Triggers {
+		if cond := &c.Triggers[i].Condition; cond.Metric == trigger.Transfer {
+			return uint64(cond.Limit / 1000)
+		}
+	}
+	return 0
+}
+
+// triggerHooks refuses rules whose events the kernel does not tell of.
+func (c *Config) triggerHooks(hooks []bpf.HookResult) error {
+	needs := map[trigger.Metric]string{trigger.Retransmits: "tcp_retransmit_skb", trigger.Exit: "sched_process_exit"}
+	for i := range c.Triggers {
+		m := c.Triggers[i].Condition.Metric
+		for _, h := range hooks {
+			if need := needs[m]; need != "" && h.Err != nil && strings.HasSuffix(h.Name, need) {
+				return &RefusedError{Why: fmt.Sprintf("a trigger looks at %s, and the hook %s that tells of it is refused by this kernel", m, h.Name), Do: "leave the rule out", Err: h.Err}
 			}
 		}
 	}

@@ -1,12 +1,6 @@
 package format
 
-import (
-	"encoding/binary"
-	"time"
-	"unsafe"
-
-	"github.com/ebpf-reel/reel/format/wire"
-)
+import "time"
 
 // HeadWatcher counts HTTP exchanges while they are recorded, for trigger rules. It is built from analyze and handed in by
 // cmd, since capture holds no protocol knowledge. It sees the calls as the rings deliver them: those of one CPU in their
@@ -59,57 +53,4 @@ type HeadBlind struct {
 	NoBytes  uint64 // first calls of messages of which no bytes were copied (snaplen 0, shedding, sendfile)
 	Evicted  uint64 // connections that were forgotten with a request under way, since more are open than are kept
 	Unpaired uint64 // requests whose response was not seen before that of a later one
-}
-
-// Where the fields lie that a HeadCall is made of.
-const (
-	ioDuration = unsafe.Offsetof(wire.IOEvent{}.DurationNS)
-	ioSock     = unsafe.Offsetof(wire.IOEvent{}.Sock)
-	ioInode    = unsafe.Offsetof(wire.IOEvent{}.Inode)
-	ioRet      = unsafe.Offsetof(wire.IOEvent{}.Ret)
-	ioCaptured = unsafe.Offsetof(wire.IOEvent{}.CapturedLen)
-	ioFlags    = unsafe.Offsetof(wire.IOEvent{}.Flags)
-	ioDir      = unsafe.Offsetof(wire.IOEvent{}.Dir)
-	ioLPort    = unsafe.Offsetof(wire.IOEvent{}.Lport)
-	ioRPort    = unsafe.Offsetof(wire.IOEvent{}.Rport)
-)
-
-// ReadHeadCall reads what a HeadWatcher sees out of a kernel record of kind EventIO, without decoding the rest. The bytes
-// alias ev. It reports false when the record is not whole.
-func ReadHeadCall(ev []byte, c *HeadCall) bool {
-	if len(ev) < wire.IOEventSize {
-		return false
-	}
-	captured := uint64(binary.LittleEndian.Uint32(ev[ioCaptured:]))
-	if captured > uint64(len(ev)-wire.IOEventSize) {
-		return false
-	}
-	*c = HeadCall{
-		Time:   KTime(binary.LittleEndian.Uint64(ev[timeOffset:])),
-		Socket: SocketID(binary.LittleEndian.Uint64(ev[ioSock:])),
-		Inode:  Inode(binary.LittleEndian.Uint64(ev[ioInode:])),
-		Dir:    Direction(ev[ioDir]),
-		Flags:  IOFlags(binary.LittleEndian.Uint16(ev[ioFlags:])),
-		LPort:  binary.LittleEndian.Uint16(ev[ioLPort:]),
-		RPort:  binary.LittleEndian.Uint16(ev[ioRPort:]),
-		Moved:  int64(binary.LittleEndian.Uint64(ev[ioRet:])),
-		Bytes:  ev[wire.IOEventSize : wire.IOEventSize+captured],
-	}
-	c.Duration = callTime(binary.LittleEndian.Uint64(ev[ioDuration:]), c.Flags)
-	return true
-}
-
-// Where the fields lie that say that a socket is gone.
-const (
-	sockSock     = unsafe.Offsetof(wire.SockEvent{}.Sock)
-	sockOp       = unsafe.Offsetof(wire.SockEvent{}.Op)
-	sockNewState = unsafe.Offsetof(wire.SockEvent{}.NewState)
-)
-
-// SocketGone reports whether a kernel record of kind EventSock is the end of a connection, and of which.
-func SocketGone(ev []byte) (SocketID, bool) {
-	if len(ev) <= int(sockNewState) || SockOp(ev[sockOp]) != SockState || TCPState(ev[sockNewState]) != TCPClose {
-		return 0, false
-	}
-	return SocketID(binary.LittleEndian.Uint64(ev[sockSock:])), true
 }

@@ -20,7 +20,8 @@ var directionNames = []string{"", "read", "write"}
 
 var cutNames = []string{"none", "budget", "no_copy", "fault", "limit", "shed", "lost", 16: "policy", 17: "damaged"}
 
-var sockOpNames = []string{"", "connect", "accept", "close", "shutdown", "state", "seen", "snapshot", "listen"}
+var sockOpNames = []string{"", "connect", "accept", "close", "shutdown", "state", "seen", "snapshot", "listen",
+	16: "long_read", "long_write"}
 
 var roleNames = []string{"unknown", "client", "server"}
 

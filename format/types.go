@@ -119,6 +119,9 @@ const (
 	SockSeen     SockOp = 6
 	SockSnapshot SockOp = 7
 	SockListen   SockOp = 8
+	// A message grew beyond the size that a trigger names: Ret is its bytes so far.
+	SockLongRead  SockOp = 16
+	SockLongWrite SockOp = 17
 )
 
 // Role is which end of a connection a socket is.

@@ -82,6 +82,8 @@ enum sock_op {
 	SOCK_SEEN = 6,     /* first io on a socket that the probe's cache does not hold: addresses for it */
 	SOCK_SNAPSHOT = 7, /* the iterator found it open, at the start or the end of the capture */
 	SOCK_LISTEN = 8,   /* a listening socket of a target (snapshot, or state change to LISTEN) */
+	SOCK_LONG_READ = 16,  /* a message that is read grew beyond the size that a trigger names; ret: its bytes so far */
+	SOCK_LONG_WRITE = 17, /* the same for one that is written */
 };
 
 /* What TCP did, in whatever task or softirq. */

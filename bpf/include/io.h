@@ -8,6 +8,7 @@
 #include "lifecycle.h"
 #include "payload.h"
 #include "syscall.h"
+#include "transfer.h"
 
 #define MAX_CHUNKS  128   /* 2 MiB of one call */
 
@@ -404,6 +405,8 @@ static __always_inline void on_io(struct cpu_state *cpu, const struct inflight *
 		want = bytes_wanted(c, w, now, (__u64)ret);
 	fill_io(e, entry, &s, now, ret > 0 ? (__u64)ret : 0);
 	emit_io(cpu, want, loops);
+	if (ret > 0 && !(e->flags & IO_PEEK))
+		count_transfer(cpu, &s, e->dir, e->fd, (__u64)ret);
 }
 
 #endif /* REEL_IO_H */

@@ -8,8 +8,10 @@
 
 struct tracked {
 	__u64 inode; /* 0: no file yet */
+	__u64 moved; /* bytes of the message that moves now (transfer.h) */
 	__u8 role;   /* enum sock_role */
-	__u8 pad[7];
+	__u8 dir;    /* enum io_direction of that message */
+	__u8 pad[6];
 };
 
 /*

@@ -12,7 +12,7 @@ const (
 	HTTPMean                      // mean time from the first byte of a request to the first byte of its response
 	HTTPP99                       // 99th percentile of the same
 	Retransmits                   // TCP segments that targets' connections sent again
-	Transfer                      // bytes that a connection moved
+	Transfer                      // bytes of one message: in one direction of a connection, until the other direction moves some
 	Exit                          // a process was ended by a signal
 )
 

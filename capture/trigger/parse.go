@@ -117,15 +117,9 @@ func (p *parser) condition(name token) (c Condition) {
 		return c
 	}
 	c.Metric = m
-	switch m {
-	case Exit:
+	if m == Exit {
 		p.signals(&c)
 		return c
-	case Transfer:
-		if p.take("per") {
-			p.expect("connection", "what a transfer is counted by")
-			c.PerConnection = true
-		}
 	}
 	if p.tok.text == "of" {
 		p.scope(&c)

@@ -40,7 +40,6 @@ func TestParse(t *testing.T) {
 			Actions: []Action{{Kind: Snaplen, Bytes: 64 << 10, For: time.Second}}},
 		"retransmits > 3/s => mark":              {Condition: Condition{Metric: Retransmits, Limit: 3000, Unit: PerSecond}, Hold: Hold{1, 1}, Actions: mark},
 		"transfer > 1MiB => mark":                {Condition: Condition{Metric: Transfer, Limit: 1 << 20 * 1000, Unit: Bytes}, Hold: Hold{1, 1}, Actions: mark},
-		"transfer per connection > 500 => mark":  {Condition: Condition{Metric: Transfer, PerConnection: true, Limit: 500_000, Unit: Bytes}, Hold: Hold{1, 1}, Actions: mark},
 		"exit by signal for 3 of 60s => mark":    {Condition: Condition{Metric: Exit}, Hold: Hold{3, 60}, Actions: mark},
 		"exit by SIGSEGV or SIGABRT => snap":     {Condition: Condition{Metric: Exit, Signals: []Signal{11, 6}}, Hold: Hold{1, 1}, Actions: []Action{{Kind: Snap}}},
 		"\tcpu>0.001%\n=>\r\nmark , mark":        {Condition: Condition{Metric: CPU, Limit: 1, Unit: Percent}, Hold: Hold{1, 1}, Actions: []Action{{Kind: Mark}, {Kind: Mark}}},
@@ -91,6 +90,7 @@ func TestParseErrors(t *testing.T) {
 		{"http_5xx > 5ms => snap", `column 12: "5ms" is no limit of http_5xx: write one as 5% or 10/s`},
 		{"http_mean > 5 => snap", `column 13: "5" is no limit of http_mean: write one as 200ms`},
 		{"transfer > 2MB => snap", `column 12: "2MB" is no limit of transfer: write one as 1MiB`},
+		{"transfer > 0B => snap", `column 12: "0B" is no limit of transfer: write one as 1MiB`},
 		{"transfer < 2MiB => snap", `column 10: "<" is no comparison of a transfer, which only grows: write >`},
 		{"cpu > 80%", "column 10: the rule ends too early: write =>"},
 		{"cpu > 80% -> snap", `column 11: "-" stands where the arrow before the actions is expected: write =>`},
@@ -156,11 +156,9 @@ func randomRule(r *rand.Rand) Rule {
 		c.Unit = m.units[r.IntN(len(m.units))]
 		c.Limit = r.Int64N(maxLimit >> r.IntN(50))
 		if c.Unit == Bytes {
-			c.Limit = r.Int64N(maxSize>>r.IntN(40)) * 1000
+			c.Limit = (1 + r.Int64N(maxSize>>r.IntN(40))) * 1000
 		}
-		if c.Metric == Transfer {
-			c.PerConnection = pick(2)
-		} else {
+		if c.Metric != Transfer {
 			c.Op = Comparison(r.IntN(4))
 		}
 		if m.process && pick(2) {
@@ -213,7 +211,7 @@ func TestPrintedRulesAreTheSame(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		"cpu > 80% for 3 of 10s => snap, snaplen full 10s, oncpu 30s", `x: http_5xx of client port 8080 path "/pay" > 0.1% min 20 every 5m => snap before 1m after 5s`,
-		"transfer per connection > 1GiB => mark", "exit by SIGSEGV or SIGKILL => stop", "retransmits >= 3/s for 10s => mark", "\"\\", "=>=>", "a:b:c", "cpu > 1e3% => mark",
+		"transfer > 1GiB => mark", "exit by SIGSEGV or SIGKILL => stop", "retransmits >= 3/s for 10s => mark", "\"\\", "=>=>", "a:b:c", "cpu > 1e3% => mark",
 	} {
 		f.Add(seed)
 	}

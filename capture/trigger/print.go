@@ -43,9 +43,6 @@ func (c *Condition) String() string {
 		}
 		return s
 	}
-	if c.PerConnection {
-		s += " per connection"
-	}
 	s += c.Scope.String() + " " + c.Op.String() + " " + Value(c.Limit, c.Unit)
 	if c.AtLeast > 0 {
 		s += " min " + strconv.FormatUint(uint64(c.AtLeast), 10)

@@ -11,7 +11,7 @@ func (p *parser) limit(c *Condition) {
 	t, m := p.tok, &metrics[c.Metric]
 	if t.kind == tokenAmount {
 		for _, unit := range m.units {
-			if v, ok := amount(t.text, unit); ok {
+			if v, ok := amount(t.text, unit); ok && (v > 0 || c.Metric != Transfer) {
 				c.Limit, c.Unit = v, unit
 				p.advance()
 				return

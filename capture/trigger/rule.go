@@ -13,14 +13,13 @@ type Rule struct {
 
 // Condition compares a metric with a limit.
 type Condition struct {
-	Metric        Metric
-	Scope         Scope
-	Op            Comparison // of Exit: Above
-	Limit         int64      // thousandths of Unit; of Exit: 0
-	Unit          Unit
-	AtLeast       uint32   // of HTTP: periods with fewer responses do not count; 0: all do
-	PerConnection bool     // of Transfer: all bytes of a connection, not of one message
-	Signals       []Signal // of Exit: in the order of the rule; empty: any
+	Metric  Metric
+	Scope   Scope
+	Op      Comparison // of Exit: Above
+	Limit   int64      // thousandths of Unit; of Exit: 0
+	Unit    Unit
+	AtLeast uint32   // of HTTP: periods with fewer responses do not count; 0: all do
+	Signals []Signal // of Exit: in the order of the rule; empty: any
 }
 
 // Scope narrows what a metric is read of. The zero value is everything that is recorded.

@@ -18,7 +18,7 @@ const (
 )
 
 var socketColumns = []column{
-	required(word(named("op", "an event: connect, accept, close, shutdown, state, seen, snapshot or listen", format.ParseSockOp,
+	required(word(named("op", "an event: connect, accept, close, shutdown, state, seen, snapshot, listen, long_read or long_write", format.ParseSockOp,
 		func(r *format.Socket) *format.SockOp { return &r.Op }), format.ParseSockOp)),
 	number("pid", func(r *format.Socket) *format.PID { return &r.PID }),
 	withDefault(number("tid", socketTID), socketTID, "pid", func(r *format.Socket) format.TID { return format.TID(r.PID) }),

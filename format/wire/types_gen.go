@@ -512,15 +512,17 @@ const (
 
 // enum sock_op
 const (
-	SockInvalid  = 0
-	SockConnect  = 1
-	SockAccept   = 2
-	SockClose    = 3
-	SockShutdown = 4
-	SockState    = 5
-	SockSeen     = 6
-	SockSnapshot = 7
-	SockListen   = 8
+	SockInvalid   = 0
+	SockConnect   = 1
+	SockAccept    = 2
+	SockClose     = 3
+	SockShutdown  = 4
+	SockState     = 5
+	SockSeen      = 6
+	SockSnapshot  = 7
+	SockListen    = 8
+	SockLongRead  = 16
+	SockLongWrite = 17
 )
 
 // enum sock_role
