@@ -241,6 +241,7 @@ func (r *recording) run(ctx context.Context, chosen []procfs.Stat, command strin
 	if err == nil {
 		r.summary.Reason, err = r.wait(ctx, draining, describing, watching)
 	}
+	err = firstOf(err, r.trigger.rest())
 	r.flight.end() // windows that are open end here, while the rings are drained
 	if err == nil {
 		err = r.last()

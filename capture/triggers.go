@@ -309,22 +309,29 @@ func (t *triggers) stopper() string {
 	return ": " + t.stop.Rule.Name
 }
 
-// end judges the events that are left, once nothing is drained any more, and records what the rules did not fire for.
-func (t *triggers) end() error {
-	if t == nil {
-		return nil
-	}
-	t.expires.Stop()
+// rest judges the events that are there, when the capture is to end: what ended it may be one, and a flight recorder makes no snap later.
+func (t *triggers) rest() error {
 	for {
 		select {
 		case e := <-t.occurred():
 			if err := t.occur(e); err != nil {
 				return err
 			}
-			continue
 		default:
+			return nil
 		}
-		break
+	}
+}
+
+// end judges the events that are left, once nothing is drained any more, waits for snaps, and records what the rules did not
+// fire for.
+func (t *triggers) end() error {
+	if t == nil {
+		return nil
+	}
+	t.expires.Stop()
+	if err := t.rest(); err != nil {
+		return err
 	}
 	for t.snapping > 0 {
 		if err := t.snapEnded(<-t.snaps); err != nil {
