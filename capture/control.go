@@ -240,7 +240,7 @@ func AskSnap(ring string, req SnapRequest, wait bool) (Snap, error) {
 		case r.Error != "" && r.Refused:
 			return s, &SnapError{r.Error}
 		case r.Error != "":
-			return s, errors.New(r.Error)
+			return s, &SnapFailedError{Told: r.Error}
 		case r.Sealed:
 			return s, nil
 		case r.Begun:

@@ -2,7 +2,12 @@
 
 package capture
 
-import "fmt"
+import (
+	"errors"
+	"fmt"
+
+	"github.com/ebpf-reel/reel/format"
+)
 
 // UsageError means that a Config asks for what makes no sense.
 type UsageError struct{ Sentence string }
@@ -55,6 +60,24 @@ func (e *BrokenError) Unwrap() error { return e.Err }
 type SnapError struct{ Sentence string }
 
 func (e *SnapError) Error() string { return e.Sentence }
+
+// SnapFailedError means that this machine could not make a snap. Nothing is left of it.
+type SnapFailedError struct {
+	Err  error
+	Told string // by the recorder that was asked, instead of Err
+}
+
+func (e *SnapFailedError) Error() string {
+	if e.Told != "" {
+		return e.Told
+	}
+	if full := (*format.DiskFullError)(nil); errors.As(e.Err, &full) {
+		return fmt.Sprintf("no space left for the snap (%s): free some, or make it on another disk (-o)", full.File)
+	}
+	return "the snap was not made: " + e.Err.Error()
+}
+
+func (e *SnapFailedError) Unwrap() error { return e.Err }
 
 // SnapBrokenError means that a snap ended early. What it has is in Dir.
 type SnapBrokenError struct {

@@ -76,7 +76,7 @@ func newFlight(ring *format.FlightRecorder, clock Clock, dir string, finish func
 }
 
 // snap begins a snap. What the ring holds is safe when it returns; the rest is done in the background, and told by req.OnDone. Errors:
-// *SnapError, *format.ExistsError, *format.DiskFullError, those of the file system.
+// *SnapError, *format.ExistsError, *SnapFailedError.
 func (f *flight) snap(req SnapRequest) (Snap, error) {
 	if f == nil {
 		return Snap{}, &SnapError{"this capture is no flight recorder: start one with --ring"}
@@ -107,6 +107,9 @@ func (f *flight) snap(req SnapRequest) (Snap, error) {
 	if err != nil {
 		f.windows.Done()
 		f.done()
+		if exists := (*format.ExistsError)(nil); !errors.As(err, &exists) {
+			err = &SnapFailedError{Err: err}
+		}
 		return Snap{}, err
 	}
 	s := Snap{Dir: dir, Reason: req.Reason, Window: now.Time.Sub(pending.Window()) + req.After}

@@ -31,6 +31,16 @@ func (m *Manifest) journalUUID(file ReadFile) string {
 	return m.UUID
 }
 
+// windowOfRing says what the ring of a flight recorder holds, as if all of it had been kept by a snap: the rows behind its state, which
+// is as of the last time in its journal.
+func (m *Manifest) windowOfRing(state *journalIndex) {
+	if m.Flight == nil || m.Snap != nil || state.number != stateJournal || len(state.entries) == 0 {
+		return
+	}
+	from := state.entries[len(state.entries)-1].time
+	m.Snap = &Snap{Of: m.UUID, Reason: "all that the ring held", Asked: from, From: from}
+}
+
 // trim leaves out rows outside the window of a snap. The state before it stays whatever its time.
 func (ix *journalIndex) trim(s *Snap) {
 	if s == nil || ix.number == stateJournal {

@@ -329,6 +329,7 @@ func (r *recovery) seal(n int) error {
 	if err != nil {
 		return err
 	}
+	r.manifest.windowOfRing(ix) // the first of the ring
 	ix.trim(r.manifest.Snap)
 	if ix.frames == 0 || r.manifest.Snap != nil && len(ix.entries) == 0 {
 		r.cut(ix)

@@ -152,6 +152,7 @@ func (r *Reel) indexTail(files []tailFile) error {
 				Message: fmt.Sprintf("none of its %d bytes can be read: %v", size, errors.Unwrap(err))})
 			continue
 		}
+		r.manifest.windowOfRing(ix) // the first of the ring
 		ix.trim(r.manifest.Snap)
 		r.tail = append(r.tail, ix)
 	}

@@ -48,7 +48,7 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	if f := info.Flight; f != nil {
 		line("ring", "of a flight recorder: the last %s in at most %s%s", kept(f.Time), quantity.Bytes(uint64(max(f.Bytes, 0))), map[bool]string{true: "; it has ended"}[f.Ended])
 	}
-	if s := info.Snap; s != nil {
+	if s := info.Snap; s != nil && s.Of != info.UUID {
 		line("snap", "%s: %s before and %s after %s, of the flight recorder %s", known(s.Reason), quantity.Duration(max(s.Asked.Sub(s.From), 0)), quantity.Duration(s.After),
 			s.When.Time().Format(time.RFC3339Nano), plain(s.Of))
 	}

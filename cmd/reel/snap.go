@@ -57,8 +57,9 @@ func snapError(err error) error {
 	if errors.As(err, &refused) {
 		return withCode(exitInput, err)
 	}
+	var failed *capture.SnapFailedError
 	var broken *capture.SnapBrokenError
-	if errors.As(err, &broken) {
+	if errors.As(err, &failed) || errors.As(err, &broken) {
 		return withCode(exitEnvironment, err)
 	}
 	return err
