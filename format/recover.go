@@ -284,7 +284,7 @@ func (r *recovery) replaceManifest() error {
 
 func (r *recovery) store() error {
 	m := r.manifest
-	if !r.snap || r.out.CutBytes > 0 {
+	if planned := r.snap || m.Flight != nil && m.Flight.Ended; !planned || r.out.CutBytes > 0 {
 		facts := r.out.Recovered
 		facts.Cuts = slices.Clone(facts.Cuts)
 		m.Recovered = &facts

@@ -1,12 +1,16 @@
 package report
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/report/quantity"
 	"github.com/ebpf-reel/reel/report/visible"
 )
+
+// recoveredEntry is the name in the ledger of a recording that reel recover ended.
+const recoveredEntry = "recovered"
 
 // Verdict is what a reader must know before any number: whether the recording is whole.
 type Verdict struct {
@@ -53,9 +57,12 @@ func (d *Data) Verdict() Verdict {
 	default:
 		add("lost events", "none", facts.Info)
 	}
-	if s.Clean {
+	switch recovered := slices.IndexFunc(d.Ledger, func(l facts.LedgerEntry) bool { return l.Name == recoveredEntry }); {
+	case recovered >= 0:
+		add("end", d.Ledger[recovered].Example, facts.DataLoss)
+	case s.Clean:
 		add("end", "the recording ended cleanly", facts.Info)
-	} else {
+	default:
 		add("end", "the recording did not end cleanly: what was not flushed (1 s by default) is missing", facts.DataLoss)
 	}
 
