@@ -12,6 +12,7 @@ import (
 
 const (
 	beatInterval  = time.Second
+	busyShare     = 8 // of a ring, in a beat: above it rings are watched closely
 	clockInterval = 5 * time.Second
 )
 
@@ -26,6 +27,7 @@ type heart struct {
 	programs *programTimer
 	dir      string // the reel
 	segment  int64  // bytes of journal
+	ring     uint64 // bytes of one
 	load     bool   // there is a limit of it
 
 	rings     map[int]bpf.CPULoss // as last written
@@ -42,7 +44,11 @@ func (h *heart) beat(final bool) error {
 		return stats.Err
 	}
 	now := h.clock.Now()
-	h.programs.tick(now, false)
+	shed, err := h.keeper.shedCalls()
+	if err != nil {
+		return err
+	}
+	h.programs.tick(now, h.events()+shed.calls, false)
 	row, reading, err := h.measure(now, stats)
 	if err != nil {
 		return err
@@ -53,6 +59,8 @@ func (h *heart) beat(final bool) error {
 	if h.keeper.takeChanged() {
 		h.programs.soon()
 	}
+	h.keeper.busy.Store(row.JournalBytes-h.last.JournalBytes > h.ring/busyShare || row.ShedLevel > 0)
+	row.ShedCalls, row.ShedBytes = shed.calls, shed.bytes
 	row.ShedLevel = uint8(h.keeper.level.Load())
 	h.last = row
 	h.maxRSS = max(h.maxRSS, row.RSS)
@@ -94,9 +102,6 @@ func (h *heart) measure(now format.KTime, stats format.WriterStats) (row format.
 		Targets: uint32(len(targets)),
 	}
 	row.ProgramTime, row.ProgramsMeasured = h.programs.estimate(now)
-	if row.ShedCalls, row.ShedBytes, err = h.keeper.shedCalls(); err != nil {
-		return row, r, err
-	}
 	r = budget.Reading{
 		Time: now, CPU: usage.CPU + max(row.ProgramTime, 0), Journal: budget.Bytes(row.JournalBytes), Memory: budget.Bytes(usage.Memory), Lost: lost,
 		Reel: budget.Bytes(row.SealedBytes + row.UnsealedBytes), Unsealed: budget.Bytes(row.UnsealedBytes),

@@ -115,8 +115,9 @@ func TestShedsForReal(t *testing.T) {
 			}
 		}
 	}
-	if total != want {
-		t.Errorf("rows and shed calls (%d bytes) add up to %d bytes, ss says %d", last.ShedBytes, total, want)
+	// A run of a probe that the kernel skipped is a call that is neither a row nor counted; it is noted.
+	if skipped := got.note(NoteProbeSkipped); total > want || total < want && skipped == nil {
+		t.Errorf("rows and shed calls (%d bytes) add up to %d bytes, ss says %d; skipped %+v", last.ShedBytes, total, want, skipped)
 	}
 	if !seen["shed to 512"] || !seen["shed to 0"] {
 		t.Errorf("not every level was seen: %v", seen)

@@ -19,7 +19,7 @@ func (r *recording) last() error {
 	if err := r.snapshot(); err != nil {
 		return err
 	}
-	r.heart.programs.tick(r.clock.Now(), true)
+	r.heart.programs.tick(r.clock.Now(), r.drain.total(), true)
 	return r.heart.clocks()
 }
 

@@ -26,6 +26,7 @@ type keeper struct {
 	highest  budget.Level
 	noted    bpf.Counters // ShedCalls and ShedBytes that notes have told of
 
+	busy  atomic.Bool   // a ring could fill within a few seconds
 	level atomic.Uint32 // budget.Level, for whoever does not want to wait
 }
 
@@ -44,19 +45,28 @@ func (k *keeper) observe(r budget.Reading) error {
 	return k.apply(d)
 }
 
-// ringLook is how often the rings are looked at: a ring of a busy node takes a few of these to fill.
-const ringLook = 50 * time.Millisecond
+// ringLook is how often the rings are looked at: a ring of a busy node takes a few of these to fill. While little is recorded
+// that would only keep a CPU awake: then it is ringGlance.
+const (
+	ringLook   = 50 * time.Millisecond
+	ringGlance = 500 * time.Millisecond
+)
 
 // watchRings decides by how full the rings are, until stop is closed. It has a goroutine of its own: the one that drains may be
 // kept from it, by a disk that makes writers wait, just when the rings fill.
 func (k *keeper) watchRings(stop <-chan struct{}) error {
-	look := time.NewTicker(ringLook)
+	look := time.NewTimer(ringLook)
 	defer look.Stop()
 	for {
 		select {
 		case <-stop:
 			return nil
 		case <-look.C:
+		}
+		if k.busy.Load() {
+			look.Reset(ringLook)
+		} else {
+			look.Reset(ringGlance)
 		}
 		if err := k.ring(k.kernel.Fill()); err != nil {
 			return err
@@ -80,6 +90,7 @@ func (k *keeper) apply(d budget.Decision) error {
 	}
 	k.level.Store(uint32(d.To))
 	k.changed = true
+	k.busy.Store(true)
 	k.highest = max(k.highest, d.To)
 	name := NoteShed
 	if d.To < d.From {
@@ -118,15 +129,18 @@ func (k *keeper) end() (budget.Level, error) {
 }
 
 // shedCalls returns how many calls have no rows, and what they moved.
-func (k *keeper) shedCalls() (calls, bytes uint64, err error) {
+func (k *keeper) shedCalls() (s shed, err error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if !k.rows {
-		return 0, 0, nil
+		return s, nil
 	}
 	c, err := k.kernel.Counters()
-	return c.ShedCalls, c.ShedBytes, err
+	return shed{c.ShedCalls, c.ShedBytes}, err
 }
+
+// shed is what was counted instead of recorded.
+type shed struct{ calls, bytes uint64 }
 
 // stopped returns why the capture is to end; nil while it is not.
 func (k *keeper) stopped() *budget.Stop {

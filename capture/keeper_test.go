@@ -232,7 +232,7 @@ func TestFullRingSheds(t *testing.T) {
 	p := fakePorts(k, s)
 	p.gauges = &fakeGauges{}
 	cfg := fakeConfig(t)
-	cfg.Duration = 800 * time.Millisecond
+	cfg.Duration = 1500 * time.Millisecond
 	sum, err := record(t.Context(), cfg, p)
 	if err != nil || sum.Shed != budget.IO || k.shed != bpf.ShedIO {
 		t.Errorf("%v, level %d, the kernel side is at %d", err, sum.Shed, k.shed)
@@ -262,8 +262,8 @@ func TestShedCallsAreSaid(t *testing.T) {
 	change(budget.IO, budget.Heads, 5)
 	change(budget.Heads, budget.IO, 5)
 	k.counters.ShedCalls, k.counters.ShedBytes = 12, 120
-	if calls, bytes, err := keep.shedCalls(); calls != 12 || bytes != 120 || err != nil {
-		t.Errorf("%d calls, %d bytes, %v", calls, bytes, err)
+	if got, err := keep.shedCalls(); got != (shed{12, 120}) || err != nil {
+		t.Errorf("%+v, %v", got, err)
 	}
 	if highest, err := keep.end(); highest != budget.IO || err != nil {
 		t.Errorf("level %d, %v", highest, err)
@@ -327,7 +327,7 @@ func TestProgramTimeIsSampled(t *testing.T) {
 			k.share = 0.1
 			p.soon() // the level has changed
 		}
-		p.tick(clock.Now(), false)
+		p.tick(clock.Now(), 50*uint64(second), false)
 	}
 	total, measured := p.estimate(clock.Now())
 	// Windows begin at 0, 30, 60, 75 s, where the share doubles, and 105; each is a second. The share is taken to be what it was
@@ -335,7 +335,7 @@ func TestProgramTimeIsSampled(t *testing.T) {
 	if want := time.Duration(75*0.05*1e9 + 45*0.1*1e9); (total-want).Abs() > 100*time.Millisecond || measured != 5*time.Second || k.opened != 5 {
 		t.Errorf("%v, measured for %v in %d windows; want %v", total, measured, k.opened, want)
 	}
-	p.tick(clock.Now(), true)
+	p.tick(clock.Now(), 0, true)
 	if k.open {
 		t.Error("the kernel goes on counting")
 	}
@@ -349,13 +349,40 @@ func TestProgramTimeOfAShortCapture(t *testing.T) {
 	p.always = false
 	p.begin(clock.Now())
 	clock.pass(200 * time.Millisecond)
-	p.tick(clock.Now(), true)
+	p.tick(clock.Now(), 0, true)
 	if total, measured := p.estimate(clock.Now()); total != 100*time.Millisecond || measured != 200*time.Millisecond || k.open {
 		t.Errorf("%v, measured for %v", total, measured)
 	}
 	clock.pass(time.Hour)
-	p.tick(clock.Now(), false)
+	p.tick(clock.Now(), 0, false)
 	if k.open {
 		t.Error("it measures after the end")
+	}
+}
+
+// What the programs take follows what the targets do, within seconds.
+func TestProgramTimeFollowsTheLoad(t *testing.T) {
+	clock := clockAt(1e9, 0)
+	k := &timedKernel{clock: clock}
+	p := newProgramTimer(k)
+	p.always = false
+	p.begin(clock.Now())
+	calls := uint64(0)
+	for second := 1; second <= 100; second++ {
+		clock.pass(time.Second)
+		k.share = 0
+		if second > 10 && second <= 20 { // a burst of ten seconds
+			k.share = 0.4
+			calls += 50_000
+		}
+		k.pass()
+		p.tick(clock.Now(), calls, false)
+	}
+	total, _ := p.estimate(clock.Now())
+	if want := 4 * time.Second; total < want/2 || total > 2*want {
+		t.Errorf("it says %v, the programs ran for %v", total, want)
+	}
+	if k.opened > 8 {
+		t.Errorf("%d windows in 100 s", k.opened)
 	}
 }

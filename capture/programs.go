@@ -16,6 +16,8 @@ import (
 const (
 	programsWindow = time.Second
 	programsEvery  = 30 * time.Second
+	// programsAgain is how soon after a window the next may come where the programs have more or less to do than they had in it.
+	programsAgain = 5 * time.Second
 )
 
 // programTimer measures how long the BPF programs run: in windows, and takes the time between to be like them. Where the kernel
@@ -36,6 +38,10 @@ type programTimer struct {
 	measured time.Duration // of the time from begun to through
 	next     format.KTime  // when the next window is due
 	ended    bool
+
+	calls   uint64 // of targets, in all, at the last tick
+	pace    uint64 // between the last two ticks
+	sampled uint64 // the pace in the last window
 }
 
 func newProgramTimer(kernel Kernel) *programTimer {
@@ -74,8 +80,10 @@ func (p *programTimer) open(now format.KTime) {
 	p.opened, p.base = now, before
 }
 
-// tick opens and closes windows as they are due; at the end it closes one that is open.
-func (p *programTimer) tick(now format.KTime, end bool) {
+// tick opens and closes windows as they are due, once a second; at the end it closes one that is open. calls is how many calls of
+// targets there were in all.
+func (p *programTimer) tick(now format.KTime, calls uint64, end bool) {
+	p.pace, p.calls = calls-min(calls, p.calls), calls
 	switch {
 	case p.always || p.unable || p.begun == 0 || p.ended:
 	case p.window != nil:
@@ -83,10 +91,17 @@ func (p *programTimer) tick(now format.KTime, end bool) {
 		if end || now.Sub(p.opened) >= programsWindow*9/10 {
 			p.close(now)
 		}
-	case now >= p.next && !end:
+	case end:
+	case now >= p.next, p.changed() && now.Sub(p.through) >= programsAgain:
 		p.open(now)
 	}
 	p.ended = p.ended || end
+}
+
+// changed reports whether the targets make twice as many calls as in the last window, or half as many.
+func (p *programTimer) changed() bool {
+	const few = 1000 // a second: what they cost is not worth a window
+	return max(p.pace, p.sampled) > 2*min(p.pace, p.sampled)+few
 }
 
 func (p *programTimer) close(now format.KTime) {
@@ -101,6 +116,7 @@ func (p *programTimer) close(now format.KTime) {
 	p.total += p.like(p.opened) + ran // by the rate of the window before
 	p.rate = ran.Seconds() / length.Seconds()
 	p.measured += length
+	p.sampled = p.pace
 	p.through = now
 	p.next = now.Add(programsEvery - programsWindow)
 }

@@ -159,7 +159,7 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	r.drain = newDrainer(kernel, sink, p.clock, r.procs)
 	r.keeper = newKeeper(kernel, p.clock, cfg.Limits, r.note)
 	r.heart = &heart{kernel: kernel, sink: sink, clock: p.clock, gauges: p.gauges, events: r.drain.total, keeper: r.keeper, programs: newProgramTimer(kernel),
-		dir: cfg.Dir, segment: cfg.segment(), load: cfg.Limits.Load > 0, rings: map[int]bpf.CPULoss{}}
+		dir: cfg.Dir, segment: cfg.segment(), ring: uint64(cfg.ringBytes(p.proc.CPUs())), load: cfg.Limits.Load > 0, rings: map[int]bpf.CPULoss{}}
 	if r.trigger, err = newTriggers(cfg, kernel, sink, p.clock); err != nil {
 		return nil, err
 	}

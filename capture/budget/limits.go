@@ -2,6 +2,7 @@ package budget
 
 import (
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -26,13 +27,9 @@ func (b Bytes) String() string {
 // Share is CPU time by time: 0.2 is a fifth of one core, 2 is two cores.
 type Share float64
 
-// String prints it in percent of one core: "20 %", "0.4 %".
+// String prints it in percent of one core: "20 %", "20.3 %", "0.4 %".
 func (s Share) String() string {
-	percent := float64(s) * 100
-	if percent >= 9.95 {
-		return strconv.FormatFloat(percent, 'f', 0, 64) + " %"
-	}
-	return strconv.FormatFloat(percent, 'f', 1, 64) + " %"
+	return strconv.FormatFloat(math.Round(float64(s)*1000)/10, 'f', -1, 64) + " %"
 }
 
 // Limits are a budget. Zero is no limit.
