@@ -144,6 +144,9 @@ func (m rings) add(r *format.Ring) {
 
 func (g *ground) heartbeat(r *format.Heartbeat) {
 	o := &g.overhead
+	if g.lastBeat.Time == 0 {
+		o.LoadCPU = r.RecorderCPU
+	}
 	o.RecorderCPU = max(o.RecorderCPU, r.RecorderCPU)
 	o.MaxRSS = max(o.MaxRSS, r.RSS)
 	o.Written = max(o.Written, r.JournalBytes, r.SealedBytes)

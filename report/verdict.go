@@ -117,7 +117,7 @@ func (d *Data) Receipt() []Point {
 	o := &d.Summary.Overhead
 	cpu := quantity.Duration(o.RecorderCPU)
 	if d.Summary.Duration > 0 {
-		cpu += " (" + quantity.Share(uint64(max(o.RecorderCPU, 0)), uint64(d.Summary.Duration)) + " of one CPU)"
+		cpu += " (" + quantity.Share(uint64(o.RunningCPU()), uint64(d.Summary.Duration)) + " of one CPU; " + quantity.Duration(o.LoadCPU) + " of it to begin)"
 	}
 	kernel := "not measured"
 	if o.ProgramTime >= 0 {

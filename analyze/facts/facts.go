@@ -353,7 +353,8 @@ type Outcome struct {
 
 // Overhead is the recorder's receipt.
 type Overhead struct {
-	RecorderCPU time.Duration
+	RecorderCPU time.Duration // all of it
+	LoadCPU     time.Duration // of that, before the recording began: to load and attach
 	MaxRSS      uint64
 	Written     uint64
 	Events      uint64
@@ -366,3 +367,6 @@ type Overhead struct {
 	ShedCalls        uint64        // reads and writes that were counted instead of recorded
 	ShedBytes        uint64        // that these moved
 }
+
+// RunningCPU is what the recorder used while it recorded.
+func (o *Overhead) RunningCPU() time.Duration { return max(o.RecorderCPU-o.LoadCPU, 0) }

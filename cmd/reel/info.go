@@ -103,6 +103,7 @@ type cpuLoss struct {
 
 type overheadInfo struct {
 	RecorderCPU time.Duration `json:"recorder_cpu_ns"`
+	LoadCPU     time.Duration `json:"load_cpu_ns"` // of it, before the recording began
 	MaxRSS      uint64        `json:"max_rss"`
 	Journal     uint64        `json:"journal_bytes"`
 	Sealed      uint64        `json:"sealed_bytes"`
@@ -231,7 +232,7 @@ func (c *infoCollector) span(first, last format.KTime) {
 func (c *infoCollector) heartbeat(r *format.Heartbeat) {
 	o := c.info.Overhead
 	if o == nil {
-		o = &overheadInfo{}
+		o = &overheadInfo{LoadCPU: r.RecorderCPU}
 		c.info.Overhead = o
 	}
 	// Counters are totals: the last row has them all.

@@ -83,8 +83,8 @@ func (info *reelInfo) appendText(b []byte) []byte {
 	if o := info.Overhead; o == nil {
 		line("overhead", "unknown: the reel has no heartbeat")
 	} else {
-		line("overhead", "recorder %s CPU (%s of one core), RSS up to %s, journal %s, sealed %s, programs %s, shed level up to %d",
-			quantity.Duration(o.RecorderCPU), quantity.Share(uint64(max(o.RecorderCPU, 0)), uint64(max(info.Duration, 0))),
+		line("overhead", "recorder %s CPU (%s of one core; %s of it to begin), RSS up to %s, journal %s, sealed %s, programs %s, shed level up to %d",
+			quantity.Duration(o.RecorderCPU), quantity.Share(uint64(max(o.RecorderCPU-o.LoadCPU, 0)), uint64(max(info.Duration, 0))), quantity.Duration(o.LoadCPU),
 			quantity.Bytes(o.MaxRSS), quantity.Bytes(o.Journal), quantity.Bytes(o.Sealed), info.programs(), o.MaxShed)
 		if o.ShedCalls > 0 {
 			line("", "%s, which moved %s, counted instead of recorded", quantity.Of(o.ShedCalls, "call"), quantity.Bytes(o.ShedBytes))
