@@ -15,16 +15,18 @@ import (
 
 // A ring is the reader's side of one BPF ring buffer (kernel/bpf/ringbuf.c).
 //
-// The kernel maps a page with the reader's position, a page with the writer's position, and the data twice in a row, so
-// that a record that wraps is contiguous. Positions count bytes and never wrap. A record is an 8-byte header and its data,
+// The kernel offers a page with the reader's position, a page with the writer's position, and the data twice in a row, so
+// that a record that wraps is contiguous. We map the data once, since each page mapped counts as resident memory, and join the
+// one record that wraps in each round. Positions count bytes and never wrap. A record is an 8-byte header and its data,
 // rounded up to 8 bytes; the header's length has a bit while the writer is still at it, and a bit when it gave it up.
 type ring struct {
 	cpu      int
 	m        *ebpf.Map
 	consumer []byte // page of the reader's position
-	producer []byte // page of the writer's position, and the data twice
-	data     []byte // the data twice
+	producer []byte // page of the writer's position, and the data
+	data     []byte
 	mask     uint64
+	joined   []byte        // the last record that wraps
 	peak     atomic.Uint64 // bytes that waited at the fullest look since Fill
 }
 
@@ -46,7 +48,7 @@ func openRing(m *ebpf.Map, cpu int, bytes int) (_ *ring, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("map the ring of CPU %d: %w", cpu, err)
 	}
-	r.producer, err = unix.Mmap(m.FD(), int64(pageSize), pageSize+2*bytes, unix.PROT_READ, unix.MAP_SHARED)
+	r.producer, err = unix.Mmap(m.FD(), int64(pageSize), pageSize+bytes, unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("map the ring of CPU %d: %w", cpu, err), r.close())
 	}
@@ -86,7 +88,7 @@ func (r *ring) drain(fn func([]byte) error) (n int, err error) {
 			break
 		}
 		if length&recordDiscard == 0 {
-			if err = fn(trim(r.data[start+recordHeader : start+recordHeader+size])); err != nil {
+			if err = fn(trim(r.record(start+recordHeader, size))); err != nil {
 				break
 			}
 			n++
@@ -128,6 +130,17 @@ func (o *Objects) Fill() float64 {
 		fill = max(fill, float64(most)/float64(r.mask+1))
 	}
 	return min(fill, 1)
+}
+
+// record returns the bytes from start on, which may lie behind the end of the data: it begins anew there.
+func (r *ring) record(start, size uint64) []byte {
+	if end := start + size; end <= uint64(len(r.data)) {
+		return r.data[start:end]
+	}
+	start = min(start, uint64(len(r.data)))
+	head := r.data[start:]
+	r.joined = append(append(r.joined[:0], head...), r.data[:size-uint64(len(head))]...)
+	return r.joined
 }
 
 // trim cuts a record to the size that its event_header states: the programs reserve more than they fill.

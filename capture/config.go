@@ -184,7 +184,7 @@ func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {
 const (
 	segmentsOfDisk  = 8
 	minSegmentBytes = 64 << 10
-	segmentBytes    = 64 << 20
+	segmentBytes    = 32 << 20
 )
 
 // segment is the size of a segment, in bytes of journal.

@@ -35,6 +35,7 @@ type journalIndex struct {
 	size    int64 // that was looked at: the file may be growing
 	entries []entry
 	chunks  []chunkRef
+	cpus    int // that had io
 	frames  int64
 	skipped int64 // bytes that are no frames
 	orphans int64 // chunks whose io is not there
@@ -105,6 +106,7 @@ func indexJournal(file ReadFile, name, uuid string, number int) (*journalIndex, 
 		ix.add(off, frame, pending)
 		off += int64(n)
 	}
+	ix.cpus = len(pending)
 	slices.SortFunc(ix.entries, compareEntries)
 	return ix, nil
 }

@@ -28,7 +28,7 @@ type journalRows struct {
 }
 
 func newJournalRows(ix *journalIndex, filter Filter) *journalRows {
-	return &journalRows{ix: ix, filter: filter, blocks: blockCache{file: ix.file, size: ix.size, blocks: map[int64]*block{}}}
+	return &journalRows{ix: ix, filter: filter, blocks: blockCache{file: ix.file, size: ix.size, blocks: map[int64]*block{}, most: cacheBlocks(ix.cpus)}}
 }
 
 // read returns row i, filtered. Its bytes are appended to buf, which is returned; the row itself is valid until the next
@@ -165,6 +165,7 @@ type blockCache struct {
 	file   ReadFile
 	size   int64
 	blocks map[int64]*block
+	most   int // blocks
 	clock  int64
 	last   *block
 }
@@ -177,8 +178,12 @@ type block struct {
 
 const (
 	cacheBlockBytes = 64 << 10
+	minCacheBlocks  = 8
 	maxCacheBlocks  = 64
 )
+
+// cacheBlocks is how many blocks the records of so many CPUs are read by: one each, and one that they are leaving.
+func cacheBlocks(cpus int) int { return min(max(2*cpus, minCacheBlocks), maxCacheBlocks) }
 
 // appendBody appends the body of the frame at off, whose header was checked before. The file may have changed since, so
 // its length is checked again.
@@ -219,7 +224,7 @@ func (b *blockCache) block(number int64) (*block, error) {
 	b.clock++
 	blk := b.blocks[number]
 	if blk == nil {
-		if len(b.blocks) < maxCacheBlocks {
+		if len(b.blocks) < b.most {
 			blk = &block{data: make([]byte, 0, cacheBlockBytes)}
 		} else {
 			for _, other := range b.blocks {

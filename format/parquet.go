@@ -5,7 +5,6 @@ import (
 	"strconv"
 
 	"github.com/parquet-go/parquet-go"
-	"github.com/parquet-go/parquet-go/compress/zstd"
 )
 
 // Footer key-values of every file: with them a file tells where it belongs without its manifest.
@@ -20,7 +19,7 @@ const (
 // Sizes of pages before compression. Larger pages of payload find more repetition for zstd, smaller ones cost a reader
 // less memory.
 const (
-	pageBytes        = 256 << 10
+	pageBytes        = 128 << 10
 	payloadPageBytes = 1 << 20
 	dictionaryBytes  = 1 << 20
 )
@@ -97,9 +96,6 @@ type tableWriter[R any] struct {
 	rows     int64
 	min, max KTime
 }
-
-// compression is shared, since each codec keeps encoders of several megabytes.
-var compression = zstd.Codec{Level: zstd.SpeedFastest, Concurrency: 1}
 
 // fileID is what a Parquet file says of where it belongs.
 type fileID struct {

@@ -11,7 +11,7 @@ import (
 // Batches of a table are written when they are this long, or when the bytes of all batches are this many: what a seal
 // holds in memory beside the index of its journal, and what a reader holds of a file (SPEC.md §5.2).
 const (
-	blockRows  = 16 << 10
+	blockRows  = 8 << 10
 	blockBytes = 4 << 20
 )
 

@@ -16,7 +16,7 @@ import (
 // WriterConfig says how a reel is written. The zero value of a field takes its default; Filter has none.
 type WriterConfig struct {
 	UUID          string        // of the reel; "": a new one. Two reels of one uuid must hold the same
-	SegmentBytes  int64         // of journal in a segment; 64 MiB, at most 1 GiB
+	SegmentBytes  int64         // of journal in a segment; 32 MiB, at most 1 GiB
 	SegmentTime   time.Duration // after which even a small segment is sealed; 10 s
 	FlushInterval time.Duration // what a crash may lose; 1 s
 	Filter        Filter        // masks what is sealed; NoFilter{} keeps all
@@ -25,19 +25,19 @@ type WriterConfig struct {
 	// Of is the reel that this one is made of once more (from its text): the filter that its rows went through and the
 	// way it ended are kept. nil for a recording.
 	Of           *Manifest
-	MaxUnsealed  int64 // bytes of journal above which the sealer runs at normal priority; 4 SegmentBytes
-	ShedUnsealed int64 // bytes of journal above which WriterStats.Shed tells the recorder to record less; 16 SegmentBytes
+	MaxUnsealed  int64 // bytes of journal above which the sealer runs at normal priority; 8 SegmentBytes
+	ShedUnsealed int64 // bytes of journal above which WriterStats.Shed tells the recorder to record less; 32 SegmentBytes
 }
 
 func (c *WriterConfig) setDefaults() error {
 	if c.Filter == nil {
 		return errors.New("format: WriterConfig.Filter is missing: NoFilter{} keeps credentials")
 	}
-	c.SegmentBytes = cmp.Or(c.SegmentBytes, 64<<20)
+	c.SegmentBytes = cmp.Or(c.SegmentBytes, 32<<20)
 	c.SegmentTime = cmp.Or(c.SegmentTime, 10*time.Second)
 	c.FlushInterval = cmp.Or(c.FlushInterval, time.Second)
-	c.MaxUnsealed = cmp.Or(c.MaxUnsealed, 4*c.SegmentBytes)
-	c.ShedUnsealed = cmp.Or(c.ShedUnsealed, 16*c.SegmentBytes)
+	c.MaxUnsealed = cmp.Or(c.MaxUnsealed, 8*c.SegmentBytes)
+	c.ShedUnsealed = cmp.Or(c.ShedUnsealed, 32*c.SegmentBytes)
 	if c.FS == nil {
 		c.FS = OS{}
 	}

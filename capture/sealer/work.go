@@ -60,7 +60,7 @@ func work(args []string, filter format.Filter, in io.Reader, out io.Writer) erro
 			return err
 		}
 	}
-	runtime.GOMAXPROCS(2) // one that seals, one for the collector
+	runtime.GOMAXPROCS(1) // a collector beside the work would let the heap grow meanwhile
 	debug.SetGCPercent(heapPercent)
 	sealing, err := format.OpenSealing(args[2], filter, nil)
 	if err != nil {
@@ -82,6 +82,7 @@ func work(args []string, filter format.Filter, in io.Reader, out io.Writer) erro
 		if err := errors.Join(broken, answers.Encode(a)); err != nil {
 			return err // nobody listens
 		}
+		debug.FreeOSMemory() // the next journal may be minutes away, or is indexed beside what this one left
 	}
 	return nil
 }

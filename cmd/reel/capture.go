@@ -76,7 +76,7 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags.BoolVar(&f.keepSecrets, "keep-secrets", false, "keep credentials instead of masking them")
 	flags.StringSliceVar(&f.only, "only", nil, "record only these `PARTS`: net is what there is")
 	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
-	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 64MiB)")
+	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 32MiB)")
 	flags.DurationVar(&f.segmentTime, "segment-time", 0, "seal a segment after this time at the latest (default 10s)")
 	flags.DurationVar(&f.ring, "ring", 0, "flight recorder: keep only the last `TIME`, as 5m, as far as --ring-size allows")
 	flags.Var(&f.ringSize, "ring-size", "flight recorder: keep what fits into this `SIZE` of disk (default 512MiB)")

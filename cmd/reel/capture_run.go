@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"syscall"
 
@@ -25,16 +26,23 @@ const (
 	maxProcessors   = 4
 )
 
-func setProcessors() {
+// heapPercent is the recorder's GOGC. Once it records it allocates next to nothing; what it takes while it reads the kernel's types
+// would stay its peak.
+const heapPercent = 25
+
+func setRuntime() {
 	if os.Getenv("GOMAXPROCS") == "" {
 		runtime.GOMAXPROCS(min(runtime.NumCPU(), maxProcessors) + spareProcessors)
+	}
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(heapPercent)
 	}
 }
 
 // runCapture records and prints. The first signal ends the capture as its duration would; the second makes the end quick, so that
 // a tail stays unsealed; the third ends the program wherever it is.
 func runCapture(stderr io.Writer, cfg capture.Config) error {
-	setProcessors()
+	setRuntime()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	signals := make(chan os.Signal, 2)
