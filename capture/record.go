@@ -78,7 +78,7 @@ func limitMemory(limit, rings uint64) (undo func()) {
 	if limit == 0 {
 		return func() {}
 	}
-	before := debug.SetMemoryLimit(int64(max(limit-min(limit, 2*rings), leastHeap)))
+	before := debug.SetMemoryLimit(int64(max(limit-min(limit, rings), leastHeap)))
 	return func() { debug.SetMemoryLimit(before) }
 }
 

@@ -10,7 +10,7 @@ import (
 
 // Limits of a block, above what the sealer makes (SPEC.md §5.2).
 const (
-	maxBlockRows  = 4 * blockRows
+	maxBlockRows  = 64 << 10
 	maxBlockBytes = 2*blockBytes + maxBody
 )
 

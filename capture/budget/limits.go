@@ -76,7 +76,7 @@ func (l Limits) Complete(n Node) Limits {
 	}
 	def(&l.MinFreeDisk, min(mostFreeDisk, n.Disk/20))
 	def(&l.MinFreeMemory, max(leastFreeMemory, min(mostFreeMemory, n.Memory/50)))
-	def(&l.Memory, ownMemory+2*n.Rings) // a ring is mapped twice in a row, and counts twice
+	def(&l.Memory, ownMemory+n.Rings)
 	for _, optional := range []*Bytes{&l.Rate, &l.Disk} {
 		if *optional == Unlimited {
 			*optional = 0

@@ -13,11 +13,11 @@ func TestDefaults(t *testing.T) {
 		want  Limits
 	}{
 		{"a large node", Limits{}, Node{Disk: 1 << 40, Memory: 256 << 30, Rings: 128 << 20},
-			Limits{MinFreeDisk: 1 << 30, MinFreeMemory: 256 << 20, Memory: 640 << 20}},
+			Limits{MinFreeDisk: 1 << 30, MinFreeMemory: 256 << 20, Memory: 512 << 20}},
 		{"a small one", Limits{}, Node{Disk: 2 << 30, Memory: 4 << 30, Rings: 16 << 20},
-			Limits{MinFreeDisk: 2 << 30 / 20, MinFreeMemory: 4 << 30 / 50, Memory: 416 << 20}},
+			Limits{MinFreeDisk: 2 << 30 / 20, MinFreeMemory: 4 << 30 / 50, Memory: 400 << 20}},
 		{"a container", Limits{}, Node{Disk: 10 << 30, Memory: 512 << 20, Rings: 16 << 20},
-			Limits{MinFreeDisk: 512 << 20, MinFreeMemory: 32 << 20, Memory: 416 << 20}},
+			Limits{MinFreeDisk: 512 << 20, MinFreeMemory: 32 << 20, Memory: 400 << 20}},
 		{"all given", Limits{CPU: 0.5, Rate: 1, Memory: 2, Disk: 3, MinFreeDisk: 4, MinFreeMemory: 5, Load: 6}, Node{1, 1, 1},
 			Limits{CPU: 0.5, Rate: 1, Memory: 2, Disk: 3, MinFreeDisk: 4, MinFreeMemory: 5, Load: 6}},
 		{"none wanted", Limits{Memory: Unlimited, MinFreeDisk: Unlimited, MinFreeMemory: Unlimited, Disk: Unlimited, Rate: Unlimited}, Node{1 << 40, 1 << 40, 1}, Limits{}},
