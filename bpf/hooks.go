@@ -30,8 +30,10 @@ type hookTable []hook
 var hooks = hookTable{
 	{"sched_process_fork", "tp_btf/sched_process_fork", "children that a target starts", false},
 	{"sched_process_exec", "tp_btf/sched_process_exec", "the arguments of programs that a target starts", false},
+	{"exit_closes", "tp_btf/sched_process_exit (sockets)", "sockets that a target closes by its end", false}, // before the next, which ends recording it
 	{"sched_process_exit", "tp_btf/sched_process_exit", "the end of a target", false},
 	{"tcp_destroy_sock", "tp_btf/tcp_destroy_sock", "resets that a close sends", false},
+	{"sched_prepare_exec", "tp_btf/sched_prepare_exec", "sockets that a target closes by exec (FD_CLOEXEC)", false},
 	{"inet_sock_set_state", "tp_btf/inet_sock_set_state", "establishment and end of connections", false},
 	{"sched_switch", "tp_btf/sched_switch", "duration and socket of calls that block", false},
 	{"sys_exit", "tp_btf/sys_exit", "socket calls and their bytes", true},

@@ -42,7 +42,7 @@ func ios(t *testing.T, events []wire.Event) []wire.Event {
 		}
 	}
 	for _, e := range events {
-		if e.Kind != wire.EventIO {
+		if e.Kind != wire.EventIO && e.Kind != wire.EventDgram {
 			continue
 		}
 		k := key(&e.IO.H)
@@ -64,7 +64,7 @@ func ios(t *testing.T, events []wire.Event) []wire.Event {
 func checkSteps(t *testing.T, steps []step, events []wire.Event) {
 	t.Helper()
 	got := ios(t, events)
-	next := map[[2]uint64]uint32{} // sequence number that follows, by socket and direction
+	next := map[[3]uint64]uint32{} // sequence number that follows, by socket and direction
 	for i, s := range steps {
 		if i >= len(got) {
 			t.Fatalf("%d io events for %d calls; the first without one: %+v", len(got), len(steps), brief(s))
@@ -78,7 +78,7 @@ func checkSteps(t *testing.T, steps []step, events []wire.Event) {
 		if io.Flags&s.Flags != s.Flags {
 			t.Errorf("%s: flags %#x, want %#x among them", name, io.Flags, s.Flags)
 		}
-		if unwanted := io.Flags & (wire.IOPeek | wire.IOEOF | wire.IOTrunc | wire.IONoEntry) &^ s.Flags; unwanted != 0 {
+		if unwanted := io.Flags & (wire.IOPeek | wire.IOEOF | wire.IOTrunc | wire.IONoEntry | wire.IOOOB | wire.IOZerocopy | wire.IODgram | wire.IOSameCall | wire.IOKTLS) &^ s.Flags; unwanted != 0 {
 			t.Errorf("%s: flags %#x are set", name, unwanted)
 		}
 		if s.Cut != 255 && io.Cut != s.Cut {
@@ -96,7 +96,7 @@ func checkSteps(t *testing.T, steps []step, events []wire.Event) {
 		if io.Flags&wire.IOOffsetValid == 0 {
 			t.Errorf("%s: no offset", name)
 		}
-		k := [2]uint64{io.Sock, uint64(io.Dir)}
+		k := [3]uint64{io.Sock, io.Inode, uint64(io.Dir)}
 		if want, seen := next[k]; seen && io.Ret >= 0 && io.Seq != want {
 			t.Errorf("%s: sequence number %d, want %d", name, io.Seq, want)
 		}

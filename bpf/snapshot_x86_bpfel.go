@@ -18,6 +18,7 @@ import (
 const (
 	snapshotMapBlocked            = "blocked"
 	snapshotMapCpus               = "cpus"
+	snapshotMapEndpoints          = "endpoints"
 	snapshotMapListeners          = "listeners"
 	snapshotMapRings              = "rings"
 	snapshotMapSockets            = "sockets"
@@ -85,6 +86,7 @@ type snapshotProgramSpecs struct {
 type snapshotMapSpecs struct {
 	Blocked   *ebpf.MapSpec `ebpf:"blocked"`
 	Cpus      *ebpf.MapSpec `ebpf:"cpus"`
+	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
 	Listeners *ebpf.MapSpec `ebpf:"listeners"`
 	Rings     *ebpf.MapSpec `ebpf:"rings"`
 	Sockets   *ebpf.MapSpec `ebpf:"sockets"`
@@ -124,6 +126,7 @@ func (o *snapshotObjects) Close() error {
 type snapshotMaps struct {
 	Blocked   *ebpf.Map `ebpf:"blocked"`
 	Cpus      *ebpf.Map `ebpf:"cpus"`
+	Endpoints *ebpf.Map `ebpf:"endpoints"`
 	Listeners *ebpf.Map `ebpf:"listeners"`
 	Rings     *ebpf.Map `ebpf:"rings"`
 	Sockets   *ebpf.Map `ebpf:"sockets"`
@@ -134,6 +137,7 @@ func (m *snapshotMaps) Close() error {
 	return _SnapshotClose(
 		m.Blocked,
 		m.Cpus,
+		m.Endpoints,
 		m.Listeners,
 		m.Rings,
 		m.Sockets,

@@ -18,6 +18,7 @@ import (
 const (
 	stateMapBlocked           = "blocked"
 	stateMapCpus              = "cpus"
+	stateMapEndpoints         = "endpoints"
 	stateMapListeners         = "listeners"
 	stateMapRings             = "rings"
 	stateMapSockets           = "sockets"
@@ -84,6 +85,7 @@ type stateProgramSpecs struct {
 type stateMapSpecs struct {
 	Blocked   *ebpf.MapSpec `ebpf:"blocked"`
 	Cpus      *ebpf.MapSpec `ebpf:"cpus"`
+	Endpoints *ebpf.MapSpec `ebpf:"endpoints"`
 	Listeners *ebpf.MapSpec `ebpf:"listeners"`
 	Rings     *ebpf.MapSpec `ebpf:"rings"`
 	Sockets   *ebpf.MapSpec `ebpf:"sockets"`
@@ -124,6 +126,7 @@ func (o *stateObjects) Close() error {
 type stateMaps struct {
 	Blocked   *ebpf.Map `ebpf:"blocked"`
 	Cpus      *ebpf.Map `ebpf:"cpus"`
+	Endpoints *ebpf.Map `ebpf:"endpoints"`
 	Listeners *ebpf.Map `ebpf:"listeners"`
 	Rings     *ebpf.Map `ebpf:"rings"`
 	Sockets   *ebpf.Map `ebpf:"sockets"`
@@ -134,6 +137,7 @@ func (m *stateMaps) Close() error {
 	return _StateClose(
 		m.Blocked,
 		m.Cpus,
+		m.Endpoints,
 		m.Listeners,
 		m.Rings,
 		m.Sockets,

@@ -34,6 +34,7 @@ func TestMirrorsHaveTheLayoutOfTheObjects(t *testing.T) {
 	mirrors := map[string]any{
 		"event_header": wire.EventHeader{}, "io_event": wire.IOEvent{}, "io_more_event": wire.IOMoreEvent{},
 		"sock_event": wire.SockEvent{}, "proc_event": wire.ProcEvent{}, "tcp_event": wire.TCPEvent{},
+		"unix_event": wire.UnixEvent{},
 	}
 	for _, object := range objects {
 		spec := objectBTF(t, object)

@@ -216,6 +216,13 @@ func text[R any](name, doc string, field func(*R) *string) column[R] {
 	}
 }
 
+// filePath is a column of a string that is NULL when empty.
+func filePath[R any](name, doc string, field func(*R) *string) column[R] {
+	c := text(name, doc, field)
+	c.Optional = true
+	return c
+}
+
 // addr is a column of an address as text; NULL when unknown.
 func addr[R any](name, doc string, field func(*R) *netip.Addr) column[R] {
 	return column[R]{

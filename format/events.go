@@ -5,13 +5,15 @@ import (
 	"encoding/binary"
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 	"unsafe"
 
 	"github.com/ebpf-reel/reel/format/wire"
 )
 
-// Decoded is one kernel record as a row. What Kind says is valid: IO with More, Chunk, Socket, Process or TCP.
+// Decoded is one kernel record as a row. What Kind says is valid: IO with More (EventIO, EventDgram), Chunk, Socket (EventSock,
+// EventUnix), Process or TCP.
 type Decoded struct {
 	Kind    EventKind
 	IO      IO
@@ -35,6 +37,8 @@ const (
 	EventSock   EventKind = wire.EventSock
 	EventProc   EventKind = wire.EventProc
 	EventTCP    EventKind = wire.EventTCP
+	EventDgram  EventKind = wire.EventDgram
+	EventUnix   EventKind = wire.EventUnix
 )
 
 // Chunk is payload of an IO past what its own record held.
@@ -85,6 +89,9 @@ func DecodeEvent(ev []byte, d *Decoded) error {
 	switch d.Kind {
 	case EventIO:
 		d.io(&d.event.IO)
+	case EventDgram:
+		d.io(&d.event.IO)
+		d.IO.Remote = endpoint(d.event.IO.Family, &d.event.Peer, d.event.IO.Rport).Addr
 	case EventIOMore:
 		m := &d.event.More
 		d.Chunk = Chunk{Time: KTime(m.H.TimeNS), CPU: m.H.CPU, TID: TID(m.H.TID), Socket: SocketID(m.Sock), Offset: m.Offset, Payload: d.event.Payload}
@@ -94,6 +101,8 @@ func DecodeEvent(ev []byte, d *Decoded) error {
 		d.process(&d.event.Proc)
 	case EventTCP:
 		d.tcp(&d.event.TCP)
+	case EventUnix:
+		d.unix(&d.event.Unix)
 	}
 	return nil
 }
@@ -166,7 +175,55 @@ func (d *Decoded) socket(e *wire.SockEvent) {
 		Interface:     e.Ifindex,
 		Error:         e.Error,
 		RTTMin:        fromMicros(e.RttMinUS),
+		FileRefs:      uint32(e.FileRefs),
 	}
+}
+
+func (d *Decoded) unix(e *wire.UnixEvent) {
+	const afUnix = 1
+	local := min(int(e.LocalLen), len(d.event.Payload))
+	d.Socket = Socket{
+		Time:      KTime(e.H.TimeNS),
+		Duration:  callTime(e.DurationNS, IOFlags(e.Flags)),
+		CPU:       e.H.CPU,
+		PID:       PID(e.H.PID),
+		TID:       TID(e.H.TID),
+		FD:        FD(e.FD),
+		Socket:    SocketID(e.Sock),
+		Inode:     Inode(e.Inode),
+		NetNS:     e.Netns,
+		Op:        SockOp(e.Op),
+		Role:      Role(e.Role),
+		Family:    afUnix,
+		NewState:  TCPState(e.State),
+		Flags:     IOFlags(e.Flags),
+		Ret:       e.Ret,
+		Local:     Endpoint{Path: unixPath(d.event.Payload[:local])},
+		Remote:    Endpoint{Path: unixPath(d.event.Payload[local:])},
+		SndSeq:    Seq(e.SndSeq),
+		RcvSeq:    Seq(e.RcvSeq),
+		RcvNxt:    Seq(e.RcvSeq),
+		SndUna:    Seq(e.SndSeq),
+		Type:      SockType(e.Type),
+		Peer:      SocketID(e.PeerSock),
+		PeerInode: Inode(e.PeerInode),
+		PeerPID:   PID(e.PeerPID),
+		FileRefs:  e.FileRefs,
+	}
+	if d.Socket.Op != SockShutdown {
+		d.Socket.OldState = d.Socket.NewState
+	}
+}
+
+// unixPath is sun_path as text, as ss(8) shows it: a file's name ends with NUL, an abstract one begins with it and may hold more.
+func unixPath(b []byte) string {
+	if len(b) == 0 {
+		return ""
+	}
+	if b[0] != 0 {
+		return cstring(b)
+	}
+	return strings.ReplaceAll(string(b), "\x00", "@")
 }
 
 func (d *Decoded) process(e *wire.ProcEvent) {
@@ -214,9 +271,9 @@ func endpoint(family uint8, addr *[16]byte, port uint16) Endpoint {
 	case port == 0 && *addr == [16]byte{}:
 		return Endpoint{}
 	case family == afInet:
-		return Endpoint{netip.AddrFrom4([4]byte(addr[:4])), port}
+		return Endpoint{Addr: netip.AddrFrom4([4]byte(addr[:4])), Port: port}
 	case family == afInet6:
-		return Endpoint{netip.AddrFrom16(*addr), port}
+		return Endpoint{Addr: netip.AddrFrom16(*addr), Port: port}
 	}
 	return Endpoint{}
 }

@@ -164,7 +164,7 @@ func (ix *journalIndex) add(off int64, frame []byte, pending map[uint16]*pending
 	}
 	e := entry{time: head.time, off: off, more: -1, cpu: head.cpu, kind: kind}
 	switch head.kind {
-	case EventIO:
+	case EventIO, EventDgram:
 		e.table = TableIO
 		p := pending[head.cpu]
 		if p == nil {
@@ -187,7 +187,7 @@ func (ix *journalIndex) add(off int64, frame []byte, pending map[uint16]*pending
 		}
 		p.last = c
 		return
-	case EventSock:
+	case EventSock, EventUnix:
 		e.table = TableSocket
 	case EventProc:
 		e.table = TableProcess

@@ -59,10 +59,10 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 			return nil, buf, err
 		}
 		switch r.event.Kind {
-		case EventIO:
+		case EventIO, EventDgram:
 			buf, err := r.join(e, buf)
 			return &r.event.IO, buf, err
-		case EventSock:
+		case EventSock, EventUnix:
 			return &r.event.Socket, buf, nil
 		case EventProc:
 			return &r.event.Process, buf, nil

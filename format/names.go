@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 )
 
 // The names below are on disk (Parquet strings) and in the text form: they never change and are never reused. Each
@@ -18,10 +19,12 @@ var callNames = []string{"", "read", "readv", "recvfrom", "recvmsg", "recvmmsg",
 
 var directionNames = []string{"", "read", "write"}
 
-var cutNames = []string{"none", "budget", "no_copy", "fault", "limit", "shed", "lost", 16: "policy", 17: "damaged"}
+var cutNames = []string{"none", "budget", "no_copy", "fault", "limit", "shed", "lost", "protocol", 16: "policy", 17: "damaged"}
 
-var sockOpNames = []string{"", "connect", "accept", "close", "shutdown", "state", "seen", "snapshot", "listen",
+var sockOpNames = []string{"", "connect", "accept", "close", "shutdown", "state", "seen", "snapshot", "listen", "pair",
 	16: "long_read", "long_write"}
+
+var sockTypeNames = []string{"", "stream", "dgram", 5: "seqpacket"}
 
 var roleNames = []string{"unknown", "client", "server"}
 
@@ -30,12 +33,13 @@ var triggerOpNames = []string{"", "armed", "fired", "acted", "failed", "silenced
 var procOpNames = []string{"", "fork", "exec", "exit", "snapshot"}
 
 // ioFlagNames are in the order of their bits.
-var ioFlagNames = []string{"BLOCKED", "PEEK", "NO_ENTRY", "EOF", "MSG_START", "TRUNC", "NONBLOCK", "OFFSET_VALID", "MASKED"}
+var ioFlagNames = []string{"BLOCKED", "PEEK", "NO_ENTRY", "EOF", "MSG_START", "TRUNC", "NONBLOCK", "OFFSET_VALID", "MASKED",
+	"OOB", "ZEROCOPY", "DGRAM", "SAME_CALL", "KTLS"}
 
 // familyNames and protocolNames cover what reel records; other numbers print as "AF_n" and "IPPROTO_n".
 var familyNames = []string{"none", "unix", "inet", 10: "inet6"}
 
-var protocolNames = []string{"none", 6: "tcp", 17: "udp"}
+var protocolNames = []string{"none", 6: "tcp", 17: "udp", 136: "udplite"}
 
 // nameOf returns the name of n, or prefix and the number.
 func nameOf(names []string, prefix string, n uint8) string {
@@ -96,6 +100,23 @@ func ParseSockOp(s string) (SockOp, error) {
 	return SockOp(n), err
 }
 
+// String returns "stream", "dgram" or "seqpacket"; "" on other than AF_UNIX sockets.
+func (t SockType) String() string {
+	if t == 0 {
+		return ""
+	}
+	return nameOf(sockTypeNames, "TYPE", uint8(t))
+}
+
+// ParseSockType is the inverse of SockType.String.
+func ParseSockType(s string) (SockType, error) {
+	if s == "" {
+		return 0, nil
+	}
+	n, err := parseName(sockTypeNames, "TYPE", s)
+	return SockType(n), err
+}
+
 // String returns "unknown", "client" or "server".
 func (r Role) String() string { return nameOf(roleNames, "ROLE", uint8(r)) }
 
@@ -141,21 +162,18 @@ func ProtocolName(protocol uint8) string { return nameOf(protocolNames, "IPPROTO
 // ParseProtocol is the inverse of ProtocolName.
 func ParseProtocol(s string) (uint8, error) { return parseName(protocolNames, "IPPROTO", s) }
 
-// ioFlagStrings holds every combination of the named flags: rows print and seal without an allocation.
-var ioFlagStrings = func() (s [1 << 9]string) {
-	for f := range s {
-		s[f] = joinFlags(IOFlags(f))
-	}
-	return s
-}()
+// ioFlagStrings holds every combination of flags that was asked for: rows print and seal without an allocation.
+var ioFlagStrings [1 << 16]atomic.Pointer[string]
 
 // String returns the names of the flags in the order of their bits, joined by "|": "BLOCKED|EOF"; "" when none is set. A
 // bit without a name is "0x…".
 func (f IOFlags) String() string {
-	if int(f) < len(ioFlagStrings) {
-		return ioFlagStrings[f]
+	if s := ioFlagStrings[f].Load(); s != nil {
+		return *s
 	}
-	return joinFlags(f)
+	s := joinFlags(f)
+	ioFlagStrings[f].Store(&s)
+	return s
 }
 
 func joinFlags(f IOFlags) string { return joinNames(ioFlagNames, uint16(f)) }

@@ -19,8 +19,8 @@ import (
 
 // every row of every table, with a value in each column that is not the zero value, and one of unknowns.
 func sampleRows() []Row {
-	local := Endpoint{netip.MustParseAddr("10.1.2.3"), 8080}
-	remote := Endpoint{netip.MustParseAddr("fe80::1"), 54321}
+	local := Endpoint{Addr: netip.MustParseAddr("10.1.2.3"), Port: 8080}
+	remote := Endpoint{Addr: netip.MustParseAddr("fe80::1"), Port: 54321}
 	return []Row{
 		&Hook{Time: 1, Name: "raw_tracepoint/sys_exit", Purpose: "socket calls", Attached: true, Hits: 12},
 		&Hook{Time: 1, Name: "tp_btf/tcp_retransmit_skb", Purpose: "retransmits", Error: "no BTF"},
@@ -29,11 +29,11 @@ func sampleRows() []Row {
 			Args: []string{"nginx", "-g", "", "daemon off;"}, ArgsCut: true, CgroupID: 1 << 60, Cgroup: "/a/b", PidNS: 4026531836, MntNS: 2, NetNS: 3, Target: true},
 		&Socket{Time: 4, Duration: 123456, CPU: 3, PID: 100, TID: 101, FD: 7, Socket: 1<<63 + 5, Inode: 9, NetNS: 4026531840, Op: SockAccept,
 			Role: RoleServer, Family: 2, Protocol: 6, OldState: TCPSynRecv, NewState: TCPEstablished, Flags: IOBlocked | IONonblock, Ret: 7,
-			Local: local, Remote: remote, SndSeq: 1<<32 - 1, RcvSeq: 2, RcvNxt: 3, SndUna: 4, SRTT: 44 * time.Microsecond, RTTVar: time.Millisecond,
-			Retrans: 1, Lost: 2, SegsIn: 3, SegsOut: 4},
+			Local: Endpoint{Addr: local.Addr, Port: local.Port, Path: "/run/web.sock"}, Remote: Endpoint{Addr: remote.Addr, Port: remote.Port, Path: "@peer"}, SndSeq: 1<<32 - 1, RcvSeq: 2, RcvNxt: 3, SndUna: 4, SRTT: 44 * time.Microsecond, RTTVar: time.Millisecond,
+			Retrans: 1, Lost: 2, SegsIn: 3, SegsOut: 4, Type: SockSeqpacket, Peer: 1<<63 + 6, PeerInode: 10, PeerPID: 99, FileRefs: 2},
 		&IO{Time: 5, Duration: 900, CPU: 3, PID: 100, TID: 101, FD: 7, Socket: 1<<63 + 5, Inode: 9, Call: CallRecvfrom, Dir: Read, Family: 2,
 			Flags: IOMsgStart | IOOffsetValid, Cut: CutBudget, Ret: 5000, Seq: 1<<32 - 2, SRTT: 44 * time.Microsecond, RTTVar: time.Microsecond, Captured: 4,
-			LPort: 8080, RPort: 54321, Payload: []byte("GET ")},
+			LPort: 8080, RPort: 54321, Remote: netip.MustParseAddr("192.0.2.1"), Payload: []byte("GET ")},
 		&IO{Time: 6, Duration: -1, FD: -1, PID: 100, TID: 101, Socket: 1<<63 + 5, Call: CallWrite, Dir: Write, Flags: IONoEntry, Ret: -32},
 		&Socket{Time: 7, Duration: -1, FD: -1, Socket: 6, Op: SockShutdown, NewState: 1, Family: 10, Protocol: 6},
 		&Ring{Time: 8, CPU: 1, Captured: 10, Lost: 1, LostBytes: 1 << 40},

@@ -35,7 +35,7 @@ var socketTable = table[Socket]{
 		number("local_port", "this end", dict, func(r *Socket) *uint16 { return &r.Local.Port }),
 		addr("remote_addr", "the other end", func(r *Socket) *netip.Addr { return &r.Remote.Addr }),
 		number("remote_port", "the other end", dict, func(r *Socket) *uint16 { return &r.Remote.Port }),
-		number("snd_seq", "TCP sequence number of the next byte written", plain, func(r *Socket) *Seq { return &r.SndSeq }),
+		number("snd_seq", "sequence number of the next byte written (see io.seq)", plain, func(r *Socket) *Seq { return &r.SndSeq }),
 		number("rcv_seq", "of the next byte that the process reads", plain, func(r *Socket) *Seq { return &r.RcvSeq }),
 		number("rcv_nxt", "of the next byte expected from the peer", plain, func(r *Socket) *Seq { return &r.RcvNxt }),
 		number("snd_una", "of the oldest byte not acknowledged", plain, func(r *Socket) *Seq { return &r.SndUna }),
@@ -54,6 +54,13 @@ var socketTable = table[Socket]{
 		number("interface", "index of the network interface; 0 unknown", dict, func(r *Socket) *uint32 { return &r.Interface }).since(2),
 		number("error", "errno that waits in the socket; 0 none", dict, func(r *Socket) *uint16 { return &r.Error }).since(2),
 		micros("rtt_min_us", "least round trip time of the last minutes", func(r *Socket) *time.Duration { return &r.RTTMin }).since(2),
+		enum("type", "of an AF_UNIX socket", func(r *Socket) *SockType { return &r.Type }, SockType.String, ParseSockType).since(2),
+		filePath("local_path", "this end of an AF_UNIX socket: a file, or @ and an abstract name", func(r *Socket) *string { return &r.Local.Path }).since(2),
+		filePath("remote_path", "the other end", func(r *Socket) *string { return &r.Remote.Path }).since(2),
+		number("peer_socket", "id of the socket at the other end of an AF_UNIX socket", dict, func(r *Socket) *SocketID { return &r.Peer }).since(2),
+		number("peer_inode", "of its file; 0 before it is accepted", dict, func(r *Socket) *Inode { return &r.PeerInode }).since(2),
+		number("peer_pid", "process that connected, listened or made the pair at the other end", dict, func(r *Socket) *PID { return &r.PeerPID }).since(2),
+		number("file_refs", "of a close: references to the socket's file before it, by descriptors and calls under way: 1 is the last; 0 unknown", dict, func(r *Socket) *uint32 { return &r.FileRefs }).since(2),
 	},
 }
 
@@ -120,7 +127,7 @@ var ioTable = table[ioRow]{
 		enum("flags", "properties of the call, joined by |", func(r *ioRow) *IOFlags { return &r.Flags }, IOFlags.String, ParseIOFlags),
 		enum("cut", "why fewer bytes are stored than were moved", func(r *ioRow) *Cut { return &r.Cut }, Cut.String, ParseCut),
 		number("ret", "bytes moved, or minus errno", dict, func(r *ioRow) *int64 { return &r.Ret }),
-		computed("seq", "TCP sequence number of the first byte moved", ColumnUint32, delta,
+		computed("seq", "sequence number of the first byte moved: TCP's, else one that the probe counts from 1 in each direction", ColumnUint32, delta,
 			func(r *ioRow) int64 {
 				if r.Flags&IOOffsetValid == 0 {
 					return math.MinInt64
@@ -139,6 +146,7 @@ var ioTable = table[ioRow]{
 		number("remote_port", "the other end", dict, func(r *ioRow) *uint16 { return &r.RPort }),
 		number("payload_ref", "ref of the payload row; NULL: no bytes", delta, func(r *ioRow) *int64 { return &r.ref }).or(-1),
 		number("block", "rows of a block follow each other, and later blocks are of later times", dict, func(r *ioRow) *uint32 { return &r.block }),
+		addr("remote_addr", "peer of a UDP datagram", func(r *ioRow) *netip.Addr { return &r.Remote }).since(2),
 	},
 }
 

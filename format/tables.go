@@ -1,6 +1,9 @@
 package format
 
-import "time"
+import (
+	"net/netip"
+	"time"
+)
 
 // TableID numbers the tables of a reel. Numbers are on disk: they are never reused.
 type TableID uint8
@@ -61,15 +64,21 @@ type Socket struct {
 	SegsIn   uint32
 	SegsOut  uint32
 	// Since schema version 2.
-	BytesAcked    uint64 // by the peer, over the life of the socket; SYN and FIN count one each
-	BytesReceived uint64 // in order, over the life of the socket
-	SndWnd        uint32 // bytes that the peer takes
-	RcvWnd        uint32 // bytes that this end takes
-	Cwnd          uint32 // segments
-	MSS           uint32 // bytes of data in a full segment
-	Interface     uint32 // index; 0 unknown
-	Error         uint16 // errno that waits in the socket (SO_ERROR); 0 none
+	BytesAcked    uint64        // by the peer, over the life of the socket; SYN and FIN count one each
+	BytesReceived uint64        // in order, over the life of the socket
+	SndWnd        uint32        // bytes that the peer takes
+	RcvWnd        uint32        // bytes that this end takes
+	Cwnd          uint32        // segments
+	MSS           uint32        // bytes of data in a full segment
+	Interface     uint32        // index; 0 unknown
+	Error         uint16        // errno that waits in the socket (SO_ERROR); 0 none
 	RTTMin        time.Duration // the least of the last minutes; 0 unknown
+	// AF_UNIX sockets have no protocol, addresses or ports, but these.
+	Type      SockType
+	Peer      SocketID // of the other end; 0 unknown
+	PeerInode Inode    // 0: not accepted yet, or unknown
+	PeerPID   PID      // process that connected, listened or made the pair at the other end; 0 unknown
+	FileRefs  uint32   // of SockClose: references to the socket's file before it: 1 is the last; 0 unknown
 }
 
 // IO is one read/write-like call on a socket that moved bytes, met the end of the stream, or failed other than by EAGAIN.
@@ -94,7 +103,8 @@ type IO struct {
 	Captured uint32 // bytes that the kernel copied; len(Payload) may be less by policy (CutPolicy)
 	LPort    uint16
 	RPort    uint16
-	Payload  []byte // the first len(Payload) bytes moved; stored in the payload table (D4)
+	Remote   netip.Addr // of a UDP datagram: the peer's address, as far as the call or the socket tells
+	Payload  []byte     // the first len(Payload) bytes moved; stored in the payload table (D4)
 }
 
 // Process is one event in the life of a process.

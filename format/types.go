@@ -37,7 +37,17 @@ type SocketID uint64
 // Inode is the number of a socket in sockfs; 0 is none (a connection that was not accepted yet).
 type Inode uint64
 
-// Seq is a TCP sequence number: it wraps at 2^32.
+// SockType is the type of an AF_UNIX socket; 0 on others, whose protocol tells.
+type SockType uint8
+
+// The types, as socket(2) numbers them.
+const (
+	SockStream    SockType = 1
+	SockDgram     SockType = 2
+	SockSeqpacket SockType = 5
+)
+
+// Seq numbers a byte of a stream: a TCP sequence number, or one that the probe counts from 1. It wraps at 2^32.
 type Seq uint32
 
 // Sub returns the signed distance from u to s on the sequence circle (RFC 9293 §3.4).
@@ -78,14 +88,15 @@ type Cut uint8
 
 // The reasons. Kernel-side ones are those of event.h; from CutPolicy on they are the recorder's.
 const (
-	CutNone   Cut = 0
-	CutBudget Cut = 1
-	CutNoCopy Cut = 2
-	CutFault  Cut = 3
-	CutLimit  Cut = 4
-	CutShed   Cut = 5
-	CutLost   Cut = 6
-	CutPolicy Cut = 16 // --payload: the sealed reel does not keep these bytes
+	CutNone     Cut = 0
+	CutBudget   Cut = 1
+	CutNoCopy   Cut = 2
+	CutFault    Cut = 3
+	CutLimit    Cut = 4
+	CutShed     Cut = 5
+	CutLost     Cut = 6
+	CutProtocol Cut = 7  // the payload of this protocol is not recorded: UDP other than DNS
+	CutPolicy   Cut = 16 // --payload: the sealed reel does not keep these bytes
 	// CutDamaged: the bytes were recorded, and the reel's payload file is missing or corrupt. Readers set it, no reel holds it.
 	CutDamaged Cut = 17
 )
@@ -104,6 +115,11 @@ const (
 	IONonblock    IOFlags = 64
 	IOOffsetValid IOFlags = 128
 	IOMasked      IOFlags = 256 // the recorder replaced credentials in the payload by '*' (D15)
+	IOOOB         IOFlags = 512
+	IOZerocopy    IOFlags = 1024
+	IODgram       IOFlags = 2048
+	IOSameCall    IOFlags = 4096
+	IOKTLS        IOFlags = 8192
 )
 
 // SockOp is what happened to a socket.
@@ -119,6 +135,7 @@ const (
 	SockSeen     SockOp = 6
 	SockSnapshot SockOp = 7
 	SockListen   SockOp = 8
+	SockPair     SockOp = 9
 	// A message grew beyond the size that a trigger names: Ret is its bytes so far.
 	SockLongRead  SockOp = 16
 	SockLongWrite SockOp = 17
@@ -149,9 +166,13 @@ const (
 type Endpoint struct {
 	Addr netip.Addr
 	Port uint16
+	Path string `json:",omitempty"` // of an AF_UNIX socket, instead of the others: its file, or "@" and its abstract name
 }
 
 func (e Endpoint) String() string {
+	if e.Path != "" {
+		return "unix:" + e.Path
+	}
 	if !e.Addr.IsValid() {
 		return "?"
 	}
@@ -159,7 +180,7 @@ func (e Endpoint) String() string {
 }
 
 // IsValid reports whether the endpoint is known.
-func (e Endpoint) IsValid() bool { return e.Addr.IsValid() }
+func (e Endpoint) IsValid() bool { return e.Addr.IsValid() || e.Path != "" }
 
 // TriggerOp is what a row says of a trigger rule.
 type TriggerOp uint8

@@ -43,6 +43,7 @@ const (
 	CutLimit
 	CutShed
 	CutLost
+	CutProtocol
 	CutPolicy
 	CutDamaged
 	CutUnknown
@@ -152,6 +153,7 @@ var registry = [numNames]registered{
 	CutLimit:    {"cut_limit", facts.Notice, Capture, "A call had more buffers than the probe walks; lengths are exact, content is missing."},
 	CutShed:     {"cut_shed", facts.Notice, Capture, "The recorder copied less to stay within its budget; lengths are exact. A smaller --snaplen, fewer targets or a larger budget avoid it."},
 	CutLost:     {"cut_lost", facts.DataLoss, Capture, "The continuation of a call found no room in a ring; lengths are exact, content is missing. Record with larger rings (--ring-bytes)."},
+	CutProtocol: {"cut_protocol", facts.Info, Capture, "The payload of UDP is recorded for DNS (port 53) only; lengths are exact."},
 	CutPolicy:   {"cut_policy", facts.Info, Capture, "The payload policy of the recording (--payload) does not keep these bytes; lengths are exact."},
 	CutDamaged:  {"cut_damaged", facts.DataLoss, Capture, "Bytes were recorded, but the reel's payload file is missing or damaged; lengths are exact. Copy the reel again."},
 	CutUnknown:  {"cut_unknown", facts.Notice, Capture, "Bytes are missing for a reason that this version of reel has no name for; lengths are exact."},
@@ -315,6 +317,8 @@ func Cut(c format.Cut) (n Name, ok bool) {
 	switch c {
 	case format.CutNone:
 		return 0, false
+	case format.CutProtocol:
+		return CutProtocol, true
 	case format.CutPolicy:
 		return CutPolicy, true
 	case format.CutDamaged:

@@ -54,7 +54,7 @@ func compareIO(a, b *format.IO) int {
 		cmp.Compare(a.Ret, b.Ret), cmp.Compare(a.Duration, b.Duration), cmp.Compare(a.FD, b.FD), cmp.Compare(a.Call, b.Call),
 		cmp.Compare(a.Flags, b.Flags), cmp.Compare(a.Cut, b.Cut), cmp.Compare(a.Captured, b.Captured),
 		cmp.Compare(a.Family, b.Family), cmp.Compare(a.LPort, b.LPort), cmp.Compare(a.RPort, b.RPort),
-		cmp.Compare(a.SRTT, b.SRTT), cmp.Compare(a.RTTVar, b.RTTVar), bytes.Compare(a.Payload, b.Payload))
+		a.Remote.Compare(b.Remote), cmp.Compare(a.SRTT, b.SRTT), cmp.Compare(a.RTTVar, b.RTTVar), bytes.Compare(a.Payload, b.Payload))
 }
 
 func compareSocket(a, b *format.Socket) int {
@@ -72,7 +72,10 @@ func compareSocket(a, b *format.Socket) int {
 		cmp.Compare(a.SegsIn, b.SegsIn), cmp.Compare(a.SegsOut, b.SegsOut), cmp.Compare(a.BytesAcked, b.BytesAcked),
 		cmp.Compare(a.BytesReceived, b.BytesReceived), cmp.Compare(a.SndWnd, b.SndWnd), cmp.Compare(a.RcvWnd, b.RcvWnd),
 		cmp.Compare(a.Cwnd, b.Cwnd), cmp.Compare(a.MSS, b.MSS), cmp.Compare(a.Interface, b.Interface), cmp.Compare(a.Error, b.Error),
-		cmp.Compare(a.RTTMin, b.RTTMin))
+		cmp.Compare(a.RTTMin, b.RTTMin),
+		cmp.Compare(a.Type, b.Type), cmp.Compare(a.Local.Path, b.Local.Path), cmp.Compare(a.Remote.Path, b.Remote.Path),
+		cmp.Compare(a.Peer, b.Peer), cmp.Compare(a.PeerInode, b.PeerInode), cmp.Compare(a.PeerPID, b.PeerPID),
+		cmp.Compare(a.FileRefs, b.FileRefs))
 }
 
 func compareTCP(a, b *format.TCP) int {

@@ -40,14 +40,11 @@ func (l Limits) withDefaults() Limits {
 // keptBuffer bounds the payload buffer that a free slot keeps.
 const keptBuffer = 8 << 10
 
-// slot holds a copy of one row.
+// slot holds a copy of one row. It is kept for another of its kind: a window holds many, and the kinds differ in size.
 type slot struct {
-	key  format.KTime
-	row  format.Row // &io, &sock or tcp
-	io   format.IO
-	sock format.Socket
-	tcp  *format.TCP // made when the slot first holds one: they are rare
-	buf  []byte
+	key format.KTime
+	row format.Row // *format.IO, *format.Socket or *format.TCP
+	buf []byte
 }
 
 // Window reorders IO, Socket and TCP rows.
@@ -64,7 +61,7 @@ type Window struct {
 	first int // of run
 	late  lateHeap
 	bytes int
-	free  []*slot
+	free  struct{ io, socket, tcp []*slot }
 
 	tooLate, shortened uint64
 }
@@ -100,26 +97,35 @@ func sub(t format.KTime, d time.Duration) format.KTime {
 
 // Push takes the next row; it is copied. Rows other than IO, Socket and TCP are ignored.
 func (w *Window) Push(row format.Row) error {
-	s := w.slot()
+	var s *slot
 	switch r := row.(type) {
 	case *format.IO:
-		s.io = *r
-		s.buf = append(s.buf[:0], r.Payload...)
-		s.io.Payload = s.buf
-		s.row = &s.io
-	case *format.Socket:
-		s.sock = *r
-		s.buf = s.buf[:0]
-		s.row = &s.sock
-	case *format.TCP:
-		if s.tcp == nil {
-			s.tcp = new(format.TCP)
+		s = take(&w.free.io)
+		kept, ok := s.row.(*format.IO)
+		if !ok {
+			kept = new(format.IO)
+			s.row = kept
 		}
-		*s.tcp = *r
-		s.buf = s.buf[:0]
-		s.row = s.tcp
+		*kept = *r
+		s.buf = append(s.buf[:0], r.Payload...)
+		kept.Payload = s.buf
+	case *format.Socket:
+		s = take(&w.free.socket)
+		kept, ok := s.row.(*format.Socket)
+		if !ok {
+			kept = new(format.Socket)
+			s.row = kept
+		}
+		*kept = *r
+	case *format.TCP:
+		s = take(&w.free.tcp)
+		kept, ok := s.row.(*format.TCP)
+		if !ok {
+			kept = new(format.TCP)
+			s.row = kept
+		}
+		*kept = *r
 	default:
-		w.free = append(w.free, s)
 		return nil
 	}
 	s.key = causalTime(row, w.limits.Span)
@@ -198,17 +204,26 @@ func (w *Window) pop() error {
 	if cap(s.buf) > keptBuffer {
 		s.buf = nil
 	}
-	w.free = append(w.free, s)
+	switch s.row.(type) {
+	case *format.IO:
+		w.free.io = append(w.free.io, s)
+	case *format.Socket:
+		w.free.socket = append(w.free.socket, s)
+	case *format.TCP:
+		w.free.tcp = append(w.free.tcp, s)
+	}
 	return err
 }
 
-func (w *Window) slot() *slot {
-	if n := len(w.free); n > 0 {
-		s := w.free[n-1]
-		w.free = w.free[:n-1]
-		return s
+// take returns a slot that is free, or a new one.
+func take(free *[]*slot) *slot {
+	n := len(*free)
+	if n == 0 {
+		return new(slot)
 	}
-	return new(slot)
+	s := (*free)[n-1]
+	*free = (*free)[:n-1]
+	return s
 }
 
 type lateHeap []*slot

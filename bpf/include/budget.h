@@ -40,7 +40,8 @@ struct conversation {
 	__u64 last_ns;
 	__u32 used; /* bytes of the message so far, as far as a __u32 counts. Not what is left: snaplen may change meanwhile. */
 	__u8 dir;   /* enum io_direction of the last call */
-	__u8 pad[3];
+	__u8 ktls;  /* the kernel encrypts what is written (ktls.h) */
+	__u8 pad[2];
 };
 
 /*

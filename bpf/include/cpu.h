@@ -5,6 +5,7 @@
 
 #include "event.h"
 #include "kernel.h"
+#include "socket.h"
 
 /* A socket call between its entry and its exit. */
 struct inflight {
@@ -16,7 +17,12 @@ struct inflight {
 	__u16 nr;      /* syscall number */
 	__u8 resolved; /* sk is final: 0 means that fd is no socket of interest */
 	__u8 blocked;  /* the task left the CPU inside the call */
-	struct sock_event close; /* valid iff the call is close and sk is not 0: what exit can no longer read */
+	union { /* valid iff the call closes fd and sk is not 0: what exit can no longer read */
+		struct sock_event inet;
+		struct unix_event local;
+	} close;
+	__u8 family; /* of the socket that is closed */
+	__u8 pad[7];
 };
 
 /* Elements of a vector that are read at once: each read of user memory costs 70 ns and more. A power of two. */
@@ -26,7 +32,7 @@ struct inflight {
 struct source {
 	__u64 addr;  /* of the range, or of the vector */
 	__u64 skip;  /* bytes copied of the range, or of the current element */
-	__u64 bytes; /* that lie there; a call may move more, which are cut */
+	__u64 bytes; /* room of a range: a datagram may be longer, and that part was dropped */
 	__u32 index; /* current element */
 	__u32 count; /* elements; valid iff vector */
 	__u32 want;  /* bytes to copy into the current record */
@@ -47,6 +53,15 @@ struct more {
 	__u8 pad[5];
 };
 
+/* The messages of recvmmsg or sendmmsg (messages.h). */
+struct messages {
+	__u64 addr;  /* of the vector of struct mmsghdr */
+	__u32 count; /* that were moved */
+	__u32 next;  /* TCP sequence number of the next one */
+	__u16 flags; /* enum io_flag that all have */
+	__u8 pad[6];
+};
+
 /*
  * Work space of sys_exit. It lies in a map and not on the stack, since the
  * verifier follows every number on the stack, through every branch and every
@@ -55,10 +70,14 @@ struct more {
 struct work {
 	struct io_event event; /* is built here, then copied to the ring before its payload */
 	struct more more;
+	__u64 name;    /* where a datagram's peer is, in user memory; 0: the call does not say */
 	__u8 no_room;  /* the call asked for 0 bytes */
 	__u8 errqueue; /* it reads the error queue: what it returns is no part of the stream */
 	__u8 pad[6];
-	struct source source;
+	struct source source; /* what comes before, and its own first part, is cleared for each call */
+	struct messages messages;
+	struct socket_ref sock;
+	__u8 peer[16]; /* address of a datagram's peer */
 };
 
 struct cpu_state {
@@ -79,6 +98,7 @@ struct cpu_state {
 	__u64 shed_bytes;     /* that these moved, in either direction */
 	__u64 queue_cut;      /* accept queues that were longer than what is walked */
 	struct inflight call;
+	struct inflight drop; /* work space of calls that close several descriptors (close.h) */
 	struct work work;
 };
 

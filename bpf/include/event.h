@@ -23,6 +23,8 @@ enum event_kind {
 	EVENT_PROC = 4,    /* struct proc_event, then tail_len bytes: argv and paths */
 	EVENT_TCP = 5,     /* struct tcp_event */
 	/* 6..15 are reserved for tls, tls_key, oncpu, offcpu, stack, mapping */
+	EVENT_DGRAM = 16, /* struct io_event of a UDP socket, then 16 bytes, the peer's address, then captured_len payload bytes */
+	EVENT_UNIX = 17,  /* struct unix_event, then paths_len bytes: path of this end, path of the peer */
 };
 
 /* Read/write-like calls. Numbers are ours: the kernel's differ by architecture. */
@@ -54,11 +56,12 @@ enum io_direction {
 enum cut_reason {
 	CUT_NONE = 0,
 	CUT_BUDGET = 1,  /* --snaplen: budget of this message is used up (D5) */
-	CUT_NO_COPY = 2, /* sendfile, splice, MSG_TRUNC, MSG_ZEROCOPY error queue: the bytes were never in the process */
+	CUT_NO_COPY = 2, /* sendfile, splice, MSG_TRUNC: the bytes were never in the process */
 	CUT_FAULT = 3,   /* the user page was not resident when the probe read it */
 	CUT_LIMIT = 4,   /* a limit of the probe: more iovecs or chunks than it walks */
 	CUT_SHED = 5,    /* the recorder asked the probe to copy less (load shedding) */
 	CUT_LOST = 6,    /* a continuation record found no room in the ring */
+	CUT_PROTOCOL = 7, /* the payload of this protocol is not recorded: UDP other than DNS */
 };
 
 enum io_flag {
@@ -67,21 +70,28 @@ enum io_flag {
 	IO_NO_ENTRY = 4,      /* entered before its process was a target: duration unknown */
 	IO_EOF = 8,           /* a read of 0 bytes with room for more: the peer's FIN */
 	IO_MSG_START = 16,    /* first call after a change of direction */
-	IO_TRUNC = 32,        /* MSG_TRUNC */
+	IO_TRUNC = 32,        /* MSG_TRUNC: bytes of a stream were thrown away, or a datagram was longer than its buffer */
 	IO_NONBLOCK = 64,     /* O_NONBLOCK or MSG_DONTWAIT */
-	IO_OFFSET_VALID = 128 /* seq holds a TCP sequence number */
+	IO_OFFSET_VALID = 128, /* seq is valid */
+	/* 256 is the recorder's: MASKED */
+	IO_OOB = 512,         /* MSG_OOB; of an ordinary read: it stepped over the urgent byte before its first byte */
+	IO_ZEROCOPY = 1024,   /* MSG_ZEROCOPY: the payload was read when the call returned */
+	IO_DGRAM = 2048,      /* one message with boundaries: datagram or SOCK_SEQPACKET; 0 bytes are a message too */
+	IO_SAME_CALL = 4096,  /* a further message of the recvmmsg or sendmmsg whose row came just before on this CPU */
+	IO_KTLS = 8192        /* the kernel encrypts: bytes are plaintext, and have no place in the TCP stream */
 };
 
 enum sock_op {
 	SOCK_INVALID = 0,
 	SOCK_CONNECT = 1,  /* connect(2) returned */
 	SOCK_ACCEPT = 2,   /* accept(2)/accept4(2) returned a socket */
-	SOCK_CLOSE = 3,    /* close(2) dropped an fd that is a socket (other fds may keep it alive) */
+	SOCK_CLOSE = 3,    /* an fd that is a socket was dropped: close, close_range, dup2 or dup3 onto it, exec, exit; file_refs says if by the last */
 	SOCK_SHUTDOWN = 4, /* shutdown(2) returned; `how` in new_state */
 	SOCK_STATE = 5,    /* inet_sock_set_state: old_state -> new_state */
 	SOCK_SEEN = 6,     /* first io on a socket that the probe's cache does not hold: addresses for it */
 	SOCK_SNAPSHOT = 7, /* the iterator found it open, at the start or the end of the capture */
 	SOCK_LISTEN = 8,   /* a listening socket of a target (snapshot, or state change to LISTEN) */
+	SOCK_PAIR = 9,     /* socketpair(2) made it: one event for each end */
 	SOCK_LONG_READ = 16,  /* a message that is read grew beyond the size that a trigger names; ret: its bytes so far */
 	SOCK_LONG_WRITE = 17, /* the same for one that is written */
 };
@@ -146,7 +156,7 @@ struct io_event {
 	__u64 sock;        /* socket id: salted hash of the struct sock address, unique among live sockets */
 	__u64 inode;       /* sockfs inode: unique over the life of the kernel short of 2^32 sockets */
 	__s64 ret;         /* bytes moved, or -errno */
-	__u32 seq;         /* TCP sequence number of the first byte moved; valid iff IO_OFFSET_VALID */
+	__u32 seq;         /* of the first byte moved: TCP sequence number, else bytes of this direction that the probe counted before, plus 1; valid iff IO_OFFSET_VALID */
 	__u32 srtt_us;     /* smoothed RTT, microseconds; 0 unknown */
 	__u32 rttvar_us;   /* RTT variance, microseconds; 0 unknown */
 	__u32 captured_len; /* payload bytes in this record */
@@ -157,7 +167,7 @@ struct io_event {
 	__u8 cut;    /* enum cut_reason, of the whole call */
 	__u8 family; /* AF_* */
 	__u16 lport; /* host order: lets user space filter and label before the socket row arrives */
-	__u16 rport;
+	__u16 rport; /* of a datagram: the peer's, if the call or the socket tells */
 	__u16 more; /* number of io_more records that follow on this CPU, same tid and time_ns */
 };
 
@@ -208,7 +218,8 @@ struct sock_event {
 	__u32 ifindex;        /* interface that the peer's segments come in by, or that ours leave by; 0 unknown */
 	__u32 rtt_min_us;     /* least round trip time of the last minutes (sysctl tcp_min_rtt_wlen); 0 unknown */
 	__u16 error;          /* errno that waits in the socket (SO_ERROR); 0 none */
-	__u8 tail_pad[6];
+	__u16 file_refs; /* of SOCK_CLOSE: references to the socket's file before it, of all descriptors and calls under way: 1 is the last; 0 unknown */
+	__u8 tail_pad[4];
 };
 
 #define TCP_REASON_LEN 32
@@ -244,6 +255,32 @@ struct tcp_event {
 	char reason[TCP_REASON_LEN]; /* the kernel's name for value, less its prefix; "" none */
 };
 
+#define UNIX_PATH_LEN 108 /* sun_path */
+
+/* A sock_event of an AF_UNIX socket. */
+struct unix_event {
+	struct event_header h;
+	__u64 sock;
+	__u64 inode; /* 0: not accepted yet */
+	__u64 peer_sock;  /* socket id of the peer; 0 none */
+	__u64 peer_inode; /* 0: the peer was not accepted yet, or is closed */
+	__u64 netns;
+	__u64 duration_ns; /* as in sock_event */
+	__s64 ret;
+	__u32 snd_seq; /* bytes written that the probe has counted, plus 1: as io_event.seq of the next call */
+	__u32 rcv_seq;
+	__u32 peer_pid; /* who connected, listened or made the pair at the other end, at that time; 0 unknown */
+	__u32 file_refs; /* as in sock_event */
+	__s32 fd;
+	__u32 paths_len; /* bytes after this struct */
+	__u16 local_len; /* of these, the path of this end: NUL first if abstract; the rest is the peer's */
+	__u16 flags; /* enum io_flag: IO_BLOCKED, IO_NO_ENTRY, IO_NONBLOCK */
+	__u8 op;     /* enum sock_op */
+	__u8 role;   /* enum sock_role */
+	__u8 type;   /* SOCK_STREAM 1, SOCK_DGRAM 2, SOCK_SEQPACKET 5 */
+	__u8 state;  /* TCP_ESTABLISHED, TCP_LISTEN or TCP_CLOSE; of SOCK_SHUTDOWN: how */
+};
+
 #define PROC_COMM_LEN 16
 
 struct proc_event {
@@ -277,6 +314,7 @@ EVENT_SIZE_CHECK(io_event, 96);
 EVENT_SIZE_CHECK(io_more_event, 48);
 EVENT_SIZE_CHECK(sock_event, 208);
 EVENT_SIZE_CHECK(proc_event, 120);
+EVENT_SIZE_CHECK(unix_event, 120);
 EVENT_SIZE_CHECK(tcp_event, 184);
 
 #endif /* REEL_EVENT_H */

@@ -29,6 +29,7 @@ typedef _Bool bool;
 enum {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_ARRAY_OF_MAPS = 12,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
@@ -42,9 +43,17 @@ enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 
 /* include/uapi: numbers that never change */
 enum {
+	AF_UNIX = 1,
 	AF_INET = 2,
 	AF_INET6 = 10,
+	SOCK_STREAM = 1,
 	IPPROTO_TCP = 6,
+	IPPROTO_UDP = 17,
+	IPPROTO_UDPLITE = 136,
+	IPPROTO_MPTCP = 262,
+	SOL_TCP = 6,
+	TCP_ULP = 31,
+	CLOSE_RANGE_CLOEXEC = 4,
 	S_IFMT = 0170000,
 	S_IFSOCK = 0140000,
 	O_NONBLOCK = 04000,
@@ -53,6 +62,7 @@ enum {
 	MSG_TRUNC = 0x20,
 	MSG_DONTWAIT = 0x40,
 	MSG_ERRQUEUE = 0x2000,
+	MSG_ZEROCOPY = 0x4000000,
 	EAGAIN = 11,
 	ERESTARTSYS = 512, /* 512..516: the call is entered again, user space never sees it */
 	ERESTART_RESTARTBLOCK = 516,
@@ -105,7 +115,25 @@ struct user_msghdr_head {
 	__u64 iovlen;
 };
 
-enum { USER_MMSGHDR_SIZE = 64, USER_MMSGHDR_LEN = 56 }; /* struct mmsghdr, and its msg_len */
+/* struct mmsghdr; its first 56 bytes are struct msghdr */
+struct user_mmsghdr {
+	struct user_msghdr_head head;
+	__u64 control;
+	__u64 controllen;
+	__u32 flags;
+	__u32 pad;
+	__u32 len; /* bytes moved; msghdr has none */
+	__u32 pad2;
+};
+
+enum { USER_MSGHDR_SIZE = 56 };
+
+struct user_sockaddr {
+	__u16 family;
+	__be16 port;
+	__u32 v4; /* sin_addr, or sin6_flowinfo */
+	__u8 v6[16];
+};
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 #pragma clang diagnostic push
@@ -256,9 +284,28 @@ struct file {
 	void *private_data;
 };
 
+/* References to a file: a count up to 6.12, a count less one since. */
+typedef struct {
+	__s64 counter;
+} atomic_long_t;
+
+typedef struct {
+	atomic_long_t refcnt;
+} file_ref_t;
+
+struct file___counted {
+	atomic_long_t f_count;
+};
+
+struct file___ref {
+	file_ref_t f_ref;
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
+	unsigned long *close_on_exec;
+	unsigned long *open_fds;
 };
 
 struct files_struct {
@@ -315,15 +362,32 @@ struct dst_entry {
 
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_type;
 	__u16 sk_protocol;
 	__u8 sk_shutdown;
 	int sk_err;
 	struct dst_entry *sk_dst_cache;
 	int sk_rx_dst_ifindex; /* 5.17 and later; before, it is in inet_sock */
+	struct pid *sk_peer_pid;
+	struct socket *sk_socket;
+};
+
+struct unix_address {
+	int len; /* of family and path */
+	char name[0];
+};
+
+struct unix_sock {
+	struct unix_address *addr;
+	struct sock *peer;
 };
 
 struct inet_sock {
 	__be16 inet_sport;
+};
+
+struct tcp_ulp_ops {
+	char name[16];
 };
 
 struct request_sock;
@@ -334,6 +398,7 @@ struct request_sock_queue {
 
 struct inet_connection_sock {
 	struct request_sock_queue icsk_accept_queue;
+	const struct tcp_ulp_ops *icsk_ulp_ops;
 	__u8 icsk_ca_state : 5;
 	__u8 icsk_pending;
 };
@@ -368,6 +433,7 @@ struct sk_buff {
 };
 
 struct socket {
+	struct file *file;
 	struct sock *sk;
 };
 
@@ -389,6 +455,7 @@ struct tcp_sock {
 	__u32 snd_wnd, rcv_wnd;
 	__u32 snd_cwnd, snd_ssthresh;
 	__u32 mss_cache;
+	__u32 urg_seq;
 };
 
 struct seq_file;

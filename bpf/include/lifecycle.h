@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-/* lifecycle.h turns connect, accept, close, shutdown and the first sight of a socket into sock_events. */
+/* lifecycle.h turns connect, accept, shutdown, socketpair and the first sight of a socket into sock_events and unix_events. */
 #ifndef REEL_LIFECYCLE_H
 #define REEL_LIFECYCLE_H
 
 #include "emit.h"
+#include "endpoint.h"
 #include "inflight.h"
 #include "syscall.h"
 #include "track.h"
+#include "unix.h"
 
 /* What a sock_event says of the call rather than of the socket. */
 struct call_facts {
@@ -17,6 +19,8 @@ struct call_facts {
 	__u16 flags; /* enum io_flag */
 	__u8 op;     /* enum sock_op */
 	__u8 role;   /* enum sock_role */
+	__u32 how;   /* of shutdown */
+	__u32 pad;
 };
 
 static __always_inline void fill_call(struct sock_event *e, const struct call_facts *f)
@@ -48,17 +52,117 @@ static __always_inline struct call_facts call_facts(const struct inflight *entry
 	return f;
 }
 
-/* Emits a sock_event of a socket. False: the ring had no room. */
-static __always_inline bool emit_socket(struct cpu_state *cpu, const struct sock *sk, __u64 inode, const struct call_facts *f)
+static __always_inline void fill_unix_call(struct unix_event *e, const struct call_facts *f)
 {
-	struct sock_event *e = reserve(cpu, EVENT_SOCK, sizeof(*e));
+	__u64 pid_tgid = current_pid_tgid();
+
+	e->h.time_ns = f->now;
+	e->h.pid = pid_tgid >> 32;
+	e->h.tid = (__u32)pid_tgid;
+	e->duration_ns = f->duration_ns;
+	e->ret = f->ret;
+	e->fd = f->fd;
+	e->flags = f->flags;
+	e->op = f->op;
+	e->role = f->role;
+}
+
+#define UNIX_PATHS_ROOM 256 /* a power of two that holds two paths */
+
+/* A path that connect was given: who is at the other end is not known when it fails. */
+static __always_inline __u32 copy_user_path(void *dst, __u64 addr, __u64 len)
+{
+	__u32 n = len > UNIX_PATH_LEN + 2 ? UNIX_PATH_LEN : len < 2 ? 0 : (__u32)len - 2;
+
+	barrier_var(n);
+	n &= 127;
+	return bpf_probe_read_user(dst, n, (const void *)(addr + 2)) ? 0 : n;
+}
+
+/* Emits a unix_event with the paths of both ends. `addr` and `len`: what connect was given, or 0. */
+static __noinline bool emit_unix(struct cpu_state *cpu, const struct socket_ref *s, const struct call_facts *f, __u64 addr, __u64 len)
+{
+	struct unix_event *e = reserve(cpu, EVENT_UNIX, sizeof(*e) + UNIX_PATHS_ROOM);
+	struct sock *peer = unix_peer(s->sk);
+	__u32 local, remote = 0;
+	__u8 *paths;
 
 	if (!e)
 		return false;
-	fill_socket(e, sk, inode);
+	fill_unix(e, s->sk, s->inode);
+	fill_unix_call(e, f);
+	paths = (__u8 *)(e + 1);
+	local = copy_unix_path(paths, s->sk) & 127;
+	if (peer)
+		remote = copy_unix_path(paths + local, peer);
+	else if (addr)
+		remote = copy_user_path(paths + local, addr, len);
+	e->local_len = (__u16)local;
+	e->paths_len = local + remote;
+	if (f->op == SOCK_SHUTDOWN)
+		e->state = (__u8)f->how;
+	commit(cpu, e, (__u32)sizeof(*e) + local + remote);
+	return true;
+}
+
+/* What the probe counted of a UDP socket's bytes: it stands where TCP has its sequence numbers. */
+static __always_inline void fill_counted(struct sock_event *e, const struct socket_ref *s)
+{
+	struct endpoint *p;
+
+	if (s->kind != SOCKET_UDP)
+		return;
+	p = endpoint_of(s->sk, s->inode);
+	e->snd_seq = p ? p->moved[DIR_WRITE] : 1;
+	e->rcv_seq = p ? p->moved[DIR_READ] : 1;
+}
+
+/* Emits an event of a socket. False: the ring had no room. */
+static __noinline bool emit_socket(struct cpu_state *cpu, const struct socket_ref *s, const struct call_facts *f)
+{
+	struct sock_event *e;
+
+	if (s->family == AF_UNIX)
+		return emit_unix(cpu, s, f, 0, 0);
+	e = reserve(cpu, EVENT_SOCK, sizeof(*e));
+	if (!e)
+		return false;
+	fill_socket(e, s->sk, s->inode);
+	fill_counted(e, s);
 	fill_call(e, f);
+	if (f->op == SOCK_SHUTDOWN)
+		e->new_state = (__u8)f->how;
 	commit(cpu, e, sizeof(*e));
 	return true;
+}
+
+/* Remembers a socket that was announced. */
+static __always_inline void remember(struct cpu_state *cpu, const struct socket_ref *s, __u8 role)
+{
+	if (s->kind == SOCKET_TCP)
+		remember_open_socket(cpu, s->sk, s->inode, role);
+	else
+		remember_endpoint(s->sk, s->inode, role);
+}
+
+/* Is it a socket that the reader knows? Fills the role that is known of it. */
+static __always_inline bool announced(const struct socket_ref *s, __u8 *role)
+{
+	struct tracked *known;
+	struct endpoint *p;
+
+	if (s->kind != SOCKET_TCP) {
+		p = endpoint_of(s->sk, s->inode);
+		if (p)
+			*role = p->role;
+		return p != NULL;
+	}
+	known = tracked_socket(s->sk);
+	if (known)
+		*role = known->role;
+	else if (has_listener(s->sk))
+		*role = ROLE_SERVER;
+	return known && known->inode == s->inode;
 }
 
 /*
@@ -67,18 +171,13 @@ static __always_inline bool emit_socket(struct cpu_state *cpu, const struct sock
  */
 static __always_inline bool announce(struct cpu_state *cpu, const struct socket_ref *s, __s32 fd, __u64 now)
 {
-	struct tracked *known = tracked_socket(s->sk);
 	struct call_facts f = {.now = now, .fd = fd, .op = SOCK_SEEN};
 
-	if (known && known->inode == s->inode)
+	if (announced(s, &f.role))
 		return true;
-	if (known)
-		f.role = known->role;
-	else if (has_listener(s->sk))
-		f.role = ROLE_SERVER;
-	if (!emit_socket(cpu, s->sk, s->inode, &f))
+	if (!emit_socket(cpu, s, &f))
 		return false;
-	remember_open_socket(cpu, s->sk, s->inode, f.role);
+	remember(cpu, s, f.role);
 	return true;
 }
 
@@ -102,46 +201,62 @@ static __always_inline void nonblock_flag(const struct socket_ref *s, struct cal
 		f->flags |= IO_NONBLOCK;
 }
 
-/* A peer that connect was given: the socket forgets it when the connect fails. */
-static __always_inline void read_peer(struct sock_event *e, __u64 addr)
+/* Is a socket recorded under the filter of ports? AF_UNIX has none: it is, unless ports were asked for. */
+static __always_inline bool wanted(const struct socket_ref *s)
 {
-	struct {
-		__u16 family;
-		__be16 port;
-		__u32 v4; /* sin_addr, or sin6_flowinfo */
-		__u8 v6[16];
-	} peer = {};
+	return ports_wanted(s->lport, s->rport);
+}
 
-	if (bpf_probe_read_user(&peer, 8, (const void *)addr))
-		return;
-	e->rport = swap16(peer.port);
+/* Reads a socket address of user space. False: there is none. An address that is no internet one gives port 0. */
+static __always_inline bool read_peer(__u8 *addr16, __u16 *port, __u64 addr)
+{
+	struct user_sockaddr peer = {};
+
+	if (!addr || bpf_probe_read_user(&peer, 8, (const void *)addr))
+		return false;
+	if (peer.family != AF_INET && peer.family != AF_INET6)
+		return false;
+	*port = swap16(peer.port);
 	if (peer.family == AF_INET) {
-		*(__u32 *)e->raddr = peer.v4;
-		return;
+		*(__u32 *)addr16 = peer.v4;
+		return true;
 	}
-	bpf_probe_read_user(e->raddr, sizeof(e->raddr), (const void *)(addr + 8));
+	return !bpf_probe_read_user(addr16, 16, (const void *)(addr + 8));
+}
+
+/* An internet socket: it forgets the peer when connect fails, so that is read from the call. */
+static __always_inline bool emit_connect(struct cpu_state *cpu, const struct socket_ref *s, const struct call_facts *f, __u64 addr)
+{
+	struct sock_event *e = reserve(cpu, EVENT_SOCK, sizeof(*e));
+
+	if (!e)
+		return false;
+	fill_socket(e, s->sk, s->inode);
+	fill_counted(e, s);
+	fill_call(e, f);
+	if (!s->rport)
+		read_peer(e->raddr, &e->rport, addr);
+	commit(cpu, e, sizeof(*e));
+	return true;
 }
 
 static __always_inline void on_connect(struct cpu_state *cpu, const struct inflight *entry, const struct pt_regs *regs, __s64 ret)
 {
 	struct call_facts f = call_facts(entry, SOCK_CONNECT, ROLE_CLIENT, (__s32)SYSCALL_ARG0(regs), ret);
-	struct sock_event *e;
 	struct socket_ref s;
+	bool done;
 
 	if (!socket_of_call(entry, f.fd, &s))
 		return;
-	if (filter_ports && s.rport && !ports_wanted(s.lport, s.rport))
+	if (filter_ports && (s.rport || s.family == AF_UNIX) && !wanted(&s))
 		return;
 	nonblock_flag(&s, &f);
-	e = reserve(cpu, EVENT_SOCK, sizeof(*e));
-	if (!e)
-		return;
-	fill_socket(e, s.sk, s.inode);
-	fill_call(e, &f);
-	if (!s.rport)
-		read_peer(e, SYSCALL_ARG1(regs));
-	commit(cpu, e, sizeof(*e));
-	remember_open_socket(cpu, s.sk, s.inode, ROLE_CLIENT);
+	if (s.family == AF_UNIX)
+		done = emit_unix(cpu, &s, &f, SYSCALL_ARG1(regs), SYSCALL_ARG2(regs));
+	else
+		done = emit_connect(cpu, &s, &f, SYSCALL_ARG1(regs));
+	if (s.kind == SOCKET_TCP || done)
+		remember(cpu, &s, ROLE_CLIENT);
 }
 
 static __always_inline void on_accept(struct cpu_state *cpu, const struct inflight *entry, const struct pt_regs *regs, __s64 ret)
@@ -154,63 +269,38 @@ static __always_inline void on_accept(struct cpu_state *cpu, const struct inflig
 		found = socket_of_call(entry, f.fd, &s);
 	else
 		found = socket_of_fd(f.fd, &s);
-	if (!found || !ports_wanted(s.lport, s.rport))
+	if (!found || !wanted(&s))
 		return;
 	nonblock_flag(&s, &f);
-	if (emit_socket(cpu, s.sk, s.inode, &f) && ret >= 0)
-		remember_open_socket(cpu, s.sk, s.inode, ROLE_SERVER);
+	if (emit_socket(cpu, &s, &f) && ret >= 0)
+		remember(cpu, &s, ROLE_SERVER);
 }
 
 static __always_inline void on_shutdown(struct cpu_state *cpu, const struct inflight *entry, const struct pt_regs *regs, __s64 ret)
 {
 	struct call_facts f = call_facts(entry, SOCK_SHUTDOWN, ROLE_UNKNOWN, (__s32)SYSCALL_ARG0(regs), ret);
-	struct sock_event *e;
 	struct socket_ref s;
 
-	if (!socket_of_call(entry, f.fd, &s) || !ports_wanted(s.lport, s.rport))
+	if (!socket_of_call(entry, f.fd, &s) || !wanted(&s))
 		return;
-	e = reserve(cpu, EVENT_SOCK, sizeof(*e));
-	if (!e)
-		return;
-	fill_socket(e, s.sk, s.inode);
-	fill_call(e, &f);
-	e->new_state = (__u8)SYSCALL_ARG1(regs);
-	commit(cpu, e, sizeof(*e));
+	f.how = (__u32)SYSCALL_ARG1(regs);
+	emit_socket(cpu, &s, &f);
 }
 
-/* Entry of close: the last moment at which fd names the socket. */
-static __always_inline void before_close(struct inflight *call)
+/* One event for each end of a pair, of which neither is client or server. */
+static __always_inline void on_socketpair(struct cpu_state *cpu, const struct inflight *entry, const struct pt_regs *regs, __s64 ret)
 {
-	struct tracked *known;
+	struct call_facts f = call_facts(entry, SOCK_PAIR, ROLE_UNKNOWN, -1, ret);
+	__s32 fds[2] = {-1, -1};
 	struct socket_ref s;
 
-	call->resolved = 1;
-	if (!socket_of_fd(call->fd, &s) || !ports_wanted(s.lport, s.rport))
+	if (ret || bpf_probe_read_user(fds, sizeof(fds), (const void *)SYSCALL_ARG3(regs)))
 		return;
-	call->sk = (__u64)s.sk;
-	call->inode = s.inode;
-	fill_socket(&call->close, s.sk, s.inode);
-	known = tracked_socket(s.sk);
-	call->close.role = known ? known->role : ROLE_UNKNOWN;
-}
-
-static __always_inline void on_close(struct cpu_state *cpu, const struct inflight *entry, __s64 ret)
-{
-	struct call_facts f;
-	struct sock_event *e;
-	struct event_header h;
-
-	if (!entry->sk)
-		return;
-	f = call_facts(entry, SOCK_CLOSE, entry->close.role, entry->fd, ret);
-	e = reserve(cpu, EVENT_SOCK, sizeof(*e));
-	if (!e)
-		return;
-	h = e->h;
-	__builtin_memcpy(e, &entry->close, sizeof(*e));
-	e->h = h;
-	fill_call(e, &f);
-	commit(cpu, e, sizeof(*e));
+	for (int i = 0; i < 2; i++) {
+		f.fd = fds[i];
+		if (socket_of_fd(f.fd, &s) && wanted(&s) && emit_socket(cpu, &s, &f))
+			remember(cpu, &s, ROLE_UNKNOWN);
+	}
 }
 
 #endif /* REEL_LIFECYCLE_H */

@@ -109,6 +109,10 @@ static long copy_element(__u32 i, void *ctx)
 	return 0;
 }
 
+struct scratch {
+	__u8 bytes[2 * CHUNK_BYTES]; /* twice the room of a copy, as above */
+};
+
 /*
  * scratch: the bytes of a vector, gathered, where bpf_loop does not exist
  * (before 5.17). There the walk must be a function of its own, which is given
@@ -121,10 +125,6 @@ static long copy_element(__u32 i, void *ctx)
  *   bound      possible CPUs × 32 KiB; one where bpf_loop exists
  *   overflow   cannot happen
  */
-struct scratch {
-	__u8 bytes[2 * CHUNK_BYTES]; /* twice the room of a copy, as above */
-};
-
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1); /* set at load */

@@ -53,7 +53,7 @@ static __always_inline int on_state(const void *argument, int old_state, int new
 	__u8 role = ROLE_UNKNOWN;
 	bool listens = new_state == TCP_LISTEN && is_target(current_pid_tgid() >> 32);
 
-	if (!cpu || !describe(&s))
+	if (!cpu || !describe(&s) || s.kind != SOCKET_TCP)
 		return 0;
 	known = tracked_socket(sk);
 	if (known) {

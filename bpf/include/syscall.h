@@ -12,6 +12,11 @@ enum {
 	CALL_ACCEPT = 33, /* accept, accept4 */
 	CALL_CLOSE = 34,
 	CALL_SHUTDOWN = 35,
+	CALL_SOCKETPAIR = 36,
+	CALL_DUP2 = 37, /* dup2, dup3: they close what the second descriptor was */
+	CALL_CLOSE_RANGE = 38,
+	CALL_SETSOCKOPT = 39,
+	CALL_URING = 40, /* io_uring_enter */
 	CALL_MASK = 0x3f,
 	CALL_COMPAT = 0x80, /* the number is a socket call of the 32-bit ABI */
 };
@@ -29,6 +34,7 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[6] = CALL_COMPAT,              /* i386: close */
 	[19] = CALL_READV,
 	[20] = CALL_WRITEV,
+	[33] = CALL_DUP2,
 	[40] = CALL_SENDFILE,
 	[42] = CALL_CONNECT,
 	[43] = CALL_ACCEPT,
@@ -37,6 +43,8 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[46] = CALL_SENDMSG,
 	[47] = CALL_RECVMSG,
 	[48] = CALL_SHUTDOWN,
+	[53] = CALL_SOCKETPAIR,
+	[54] = CALL_SETSOCKOPT,
 	[102] = CALL_COMPAT, /* i386: socketcall */
 	[145] = CALL_COMPAT, /* i386: readv */
 	[146] = CALL_COMPAT, /* i386: writev */
@@ -44,6 +52,7 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[239] = CALL_COMPAT, /* i386: sendfile64 */
 	[275] = CALL_SPLICE,
 	[288] = CALL_ACCEPT,
+	[292] = CALL_DUP2, /* dup3 */
 	[299] = CALL_RECVMMSG,
 	[307] = CALL_SENDMMSG,
 	[313] = CALL_COMPAT, /* i386: splice */
@@ -58,6 +67,8 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[371] = CALL_COMPAT, /* i386: recvfrom */
 	[372] = CALL_COMPAT, /* i386: recvmsg */
 	[373] = CALL_COMPAT, /* i386: shutdown */
+	[426] = CALL_URING,
+	[436] = CALL_CLOSE_RANGE,
 };
 
 static __always_inline __u64 syscall_nr(const struct pt_regs *regs)
@@ -69,6 +80,7 @@ static __always_inline __u64 syscall_nr(const struct pt_regs *regs)
 #define SYSCALL_ARG1(regs) ((regs)->si)
 #define SYSCALL_ARG2(regs) ((regs)->dx)
 #define SYSCALL_ARG3(regs) ((regs)->r10)
+#define SYSCALL_ARG4(regs) ((regs)->r8)
 
 /* TS_COMPAT: set for the length of a 32-bit call, also one that a 64-bit process makes by int 0x80. */
 static __always_inline bool in_compat_call(const struct task_struct *task)
@@ -83,6 +95,7 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[3] = CALL_COMPAT, /* arm: read */
 	[4] = CALL_COMPAT, /* arm: write */
 	[6] = CALL_COMPAT, /* arm: close */
+	[24] = CALL_DUP2, /* dup3 */
 	[57] = CALL_CLOSE,
 	[63] = CALL_READ,
 	[64] = CALL_WRITE,
@@ -93,10 +106,12 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[145] = CALL_COMPAT, /* arm: readv */
 	[146] = CALL_COMPAT, /* arm: writev */
 	[187] = CALL_COMPAT, /* arm: sendfile */
+	[199] = CALL_SOCKETPAIR,
 	[202] = CALL_ACCEPT,
 	[203] = CALL_CONNECT,
 	[206] = CALL_SENDTO,
 	[207] = CALL_RECVFROM,
+	[208] = CALL_SETSOCKOPT,
 	[210] = CALL_SHUTDOWN,
 	[211] = CALL_SENDMSG,
 	[212] = CALL_RECVMSG,
@@ -117,6 +132,8 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[365] = CALL_COMPAT, /* arm: recvmmsg */
 	[366] = CALL_COMPAT, /* arm: accept4 */
 	[374] = CALL_COMPAT, /* arm: sendmmsg */
+	[426] = CALL_URING,
+	[436] = CALL_CLOSE_RANGE,
 };
 
 static __always_inline __u64 syscall_nr(const struct pt_regs *regs)
@@ -128,6 +145,7 @@ static __always_inline __u64 syscall_nr(const struct pt_regs *regs)
 #define SYSCALL_ARG1(regs) ((regs)->regs[1])
 #define SYSCALL_ARG2(regs) ((regs)->regs[2])
 #define SYSCALL_ARG3(regs) ((regs)->regs[3])
+#define SYSCALL_ARG4(regs) ((regs)->regs[4])
 
 /* TIF_32BIT */
 static __always_inline bool in_compat_call(const struct task_struct *task)

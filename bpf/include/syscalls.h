@@ -3,16 +3,20 @@
 #ifndef REEL_SYSCALLS_H
 #define REEL_SYSCALLS_H
 
+#include "close.h"
 #include "io.h"
 #include "lifecycle.h"
+#include "unseen.h"
 
 /* The call, if it is one of interest by a target in the 64-bit ABI; else 0. */
 static __always_inline __u8 recorded_call(struct cpu_state *cpu, __u8 entry)
 {
 	if (!in_compat_call((struct task_struct *)bpf_get_current_task()))
 		return entry & CALL_MASK;
-	if (entry & CALL_COMPAT)
+	if (entry & CALL_COMPAT) {
 		COUNT(cpu->compat, 1);
+		count_unseen(UNSEEN_COMPAT);
+	}
 	return 0;
 }
 
@@ -33,8 +37,24 @@ static __always_inline int on_sys_enter(const struct pt_regs *regs, __u64 nr)
 		return 0;
 	entry = begin_call(cpu, pid_tgid, nr, (__s32)SYSCALL_ARG0(regs));
 	if (call == CALL_CLOSE)
-		before_close(entry);
+		before_close(entry, entry->fd);
+	else if (call == CALL_DUP2)
+		before_close(entry, SYSCALL_ARG0(regs) == SYSCALL_ARG1(regs) ? -1 : (__s32)SYSCALL_ARG1(regs));
+	else if (call == CALL_CLOSE_RANGE)
+		before_close_range(regs);
 	return 0;
+}
+
+static __always_inline void on_rare_call(struct cpu_state *cpu, const struct inflight *entry, __u8 call, const struct pt_regs *regs, __s64 ret)
+{
+	if (call == CALL_SOCKETPAIR)
+		on_socketpair(cpu, entry, regs, ret);
+	else if (call == CALL_DUP2)
+		on_dup2(cpu, entry, ret);
+	else if (call == CALL_SETSOCKOPT)
+		on_setsockopt(regs, ret);
+	else if (call == CALL_URING)
+		count_unseen(UNSEEN_URING_ENTER);
 }
 
 static __always_inline void on_call(struct cpu_state *cpu, __u8 call, const struct pt_regs *regs, __s64 ret, __u64 pid_tgid, const bool loops)
@@ -45,6 +65,8 @@ static __always_inline void on_call(struct cpu_state *cpu, __u8 call, const stru
 		on_close(cpu, entry, ret);
 	else if (is_retry(ret))
 		COUNT(cpu->retries, 1);
+	else if (call > CALL_SHUTDOWN)
+		on_rare_call(cpu, entry, call, regs, ret);
 	else if (call == CALL_CONNECT)
 		on_connect(cpu, entry, regs, ret);
 	else if (call == CALL_ACCEPT)

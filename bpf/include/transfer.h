@@ -32,7 +32,7 @@ static __always_inline void count_transfer(struct cpu_state *cpu, const struct s
 	f.now = bpf_ktime_get_ns();
 	f.ret = t->moved > 0x7fffffffffffffffULL ? 0x7fffffffffffffffLL : (__s64)t->moved;
 	f.role = t->role;
-	if (!emit_socket(cpu, s->sk, s->inode, &f))
+	if (!emit_socket(cpu, s, &f))
 		t->moved = before; /* the ring had no room: the next call tells */
 }
 

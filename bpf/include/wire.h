@@ -19,6 +19,7 @@ struct wire_types {
 	struct sock_event sock;
 	struct proc_event proc;
 	struct tcp_event tcp;
+	struct unix_event unix_sock;
 	enum event_kind event_kind;
 	enum io_call io_call;
 	enum io_direction io_direction;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: (GPL-2.0-only OR Apache-2.0)
-/* Socket calls: connect, accept, close, shutdown and the read/write family. */
+/* Socket calls: connect, accept, shutdown, the read/write family, and all that closes a socket. */
 #include "syscalls.h"
 #include "wire.h"
 
@@ -26,6 +26,18 @@ SEC("tp_btf/sched_switch")
 int BPF_PROG(sched_switch)
 {
 	return on_switch();
+}
+
+SEC("tp_btf/sched_prepare_exec")
+int BPF_PROG(sched_prepare_exec)
+{
+	return before_exec();
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(exit_closes, struct task_struct *task)
+{
+	return before_exit(task);
 }
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";

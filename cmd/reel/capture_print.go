@@ -181,7 +181,8 @@ func kindsText(events map[format.EventKind]uint64) string {
 		name string
 	}{
 		{format.EventIO, "reads and writes"}, {format.EventIOMore, "continuations of them"}, {format.EventSock, "of sockets"},
-		{format.EventProc, "of processes"}, {format.EventTCP, "of TCP"}, {0, "of unknown kind"},
+		{format.EventProc, "of processes"}, {format.EventTCP, "of TCP"},
+		{format.EventDgram, "UDP datagrams"}, {format.EventUnix, "of Unix sockets"}, {0, "of unknown kind"},
 	}
 	var parts []string
 	for _, n := range names {

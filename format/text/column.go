@@ -201,7 +201,16 @@ func wall[R any](key string, at func(*R) *format.WallTime) column {
 }
 
 func endpoint[R any](key string, at func(*R) *format.Endpoint) column {
-	return field(key, "address:port", at, appendEndpoint, parseEndpoint)
+	c := field(key, "address:port", at, appendEndpoint, parseEndpoint)
+	c.omit = func(row any) bool { e := at(row.(*R)); return !e.Addr.IsValid() && e.Port == 0 }
+	set := c.set
+	c.set = func(row any, v *token) error {
+		path := at(row.(*R)).Path // a column of its own
+		err := set(row, v)
+		at(row.(*R)).Path = path
+		return err
+	}
+	return c
 }
 
 func quoted[R any](key string, at func(*R) *string) column {

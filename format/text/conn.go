@@ -36,6 +36,7 @@ func (p *parser) declare() error {
 		return at(name.offset, fmt.Sprintf("more than %d connections in one text", maxConns))
 	}
 	c := &conn{}
+	var other *conn
 	p.fields.reset(socketColumns)
 	p.fields.line = p.lexer.line
 	for {
@@ -51,6 +52,7 @@ func (p *parser) declare() error {
 			if peer == nil {
 				return at(t.offset, fmt.Sprintf("peer=%.40s is not a connection that a line above has named", t.text))
 			}
+			other = peer
 			c.socket = p.otherEnd(peer)
 			continue
 		}
@@ -59,6 +61,10 @@ func (p *parser) declare() error {
 		}
 	}
 	p.complete(&c.socket)
+	if other != nil && c.socket.Family == familyUnix { // no addresses tell that they belong together
+		other.socket.Peer, other.socket.PeerInode = c.socket.Socket, c.socket.Inode
+		c.socket.Peer, c.socket.PeerInode = other.socket.Socket, other.socket.Inode
+	}
 	p.conns[id] = c
 	return nil
 }
@@ -70,7 +76,7 @@ func (p *parser) otherEnd(c *conn) format.Socket {
 	if s.Role == format.RoleServer {
 		role = format.RoleClient
 	}
-	return format.Socket{PID: s.PID + 100, NetNS: s.NetNS, Role: role, Family: s.Family, Protocol: s.Protocol,
+	return format.Socket{PID: s.PID + 100, NetNS: s.NetNS, Role: role, Family: s.Family, Protocol: s.Protocol, Type: s.Type,
 		Local: s.Remote, Remote: s.Local, SndSeq: s.RcvSeq, RcvSeq: s.SndSeq}
 }
 
@@ -86,10 +92,10 @@ func (p *parser) complete(s *format.Socket) {
 	if s.Role == format.RoleServer {
 		client, server = server, client
 	}
-	if missing("local", !s.Local.IsValid()) {
+	if missing("local", !s.Local.IsValid()) && s.Family != familyUnix {
 		s.Local = client
 	}
-	if missing("remote", !s.Remote.IsValid()) {
+	if missing("remote", !s.Remote.IsValid()) && s.Family != familyUnix {
 		s.Remote = server
 	}
 	if missing("pid", s.PID == 0) {
@@ -116,7 +122,7 @@ func (p *parser) complete(s *format.Socket) {
 	if missing("rcv", s.RcvSeq == 0) {
 		s.RcvSeq = 5000
 	}
-	if missing("protocol", s.Protocol == 0) {
+	if missing("protocol", s.Protocol == 0) && s.Family != familyUnix {
 		s.Protocol = protocolTCP
 	}
 	if missing("family", s.Family == 0) {

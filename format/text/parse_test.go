@@ -54,7 +54,7 @@ func TestSyntaxErrorsPointAtTheirPlace(t *testing.T) {
 		{"open list", head + "process 1 exec args=[\"a\"\n", "line 2, column 21: the list has no closing bracket"},
 		{"bare in list", head + "process 1 exec args=[ a ]\n", `line 2, column 23: a list holds quoted strings: ["a" "b"]`},
 		{"no list", head + "process 1 exec args=\"a\"\n", `line 2, column 16: args takes a list: args=["a" "b"]`},
-		{"no operation", head + "socket 1 pid=3\n", "line 2, column 1: the row needs an event: connect, accept, close, shutdown, state, seen, snapshot, listen, long_read or long_write"},
+		{"no operation", head + "socket 1 pid=3\n", "line 2, column 1: the row needs an event: connect, accept, close, shutdown, state, seen, snapshot, listen, pair, long_read or long_write"},
 		{"no direction", head + "io 1 read\n", "line 2, column 1: the row needs a direction, < for read or > for write"},
 		{"time", head + "ring 1.0000000001\n", "line 2, column 6: a time is seconds with at most nine decimals, like 12.000345678"},
 		{"large time", head + "ring 9223372036.854775808\n", "line 2, column 6: the time does not fit into 64 bits of nanoseconds"},

@@ -38,8 +38,13 @@ func (g values) string() string {
 // fill sets every field of a struct, so that a field that no column stands for shows as a difference.
 func (g values) fill(v reflect.Value) {
 	switch x := v.Addr().Interface().(type) {
+	case *format.Socket: // no other table has paths
+		defer func() { x.Local.Path, x.Remote.Path = g.string(), g.string() }()
 	case *format.Endpoint:
 		*x = g.endpoint()
+		return
+	case *netip.Addr:
+		*x = g.endpoint().Addr
 		return
 	case *[]byte:
 		*x = g.payload()

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"net/netip"
 	"slices"
 	"strconv"
 	"time"
@@ -12,13 +13,14 @@ import (
 )
 
 const (
+	familyUnix  = 1  // AF_UNIX
 	familyInet  = 2  // AF_INET
 	familyInet6 = 10 // AF_INET6
 	protocolTCP = 6
 )
 
 var socketColumns = []column{
-	required(word(named("op", "an event: connect, accept, close, shutdown, state, seen, snapshot, listen, long_read or long_write", format.ParseSockOp,
+	required(word(named("op", "an event: connect, accept, close, shutdown, state, seen, snapshot, listen, pair, long_read or long_write", format.ParseSockOp,
 		func(r *format.Socket) *format.SockOp { return &r.Op }), format.ParseSockOp)),
 	number("pid", func(r *format.Socket) *format.PID { return &r.PID }),
 	withDefault(number("tid", socketTID), socketTID, "pid", func(r *format.Socket) format.TID { return format.TID(r.PID) }),
@@ -60,6 +62,13 @@ var socketColumns = []column{
 	number("if", func(r *format.Socket) *uint32 { return &r.Interface }),
 	number("error", func(r *format.Socket) *uint16 { return &r.Error }),
 	duration("rtt_min", func(r *format.Socket) *time.Duration { return &r.RTTMin }),
+	named("type", "stream, dgram or seqpacket", format.ParseSockType, func(r *format.Socket) *format.SockType { return &r.Type }),
+	quoted("local_path", func(r *format.Socket) *string { return &r.Local.Path }),
+	quoted("remote_path", func(r *format.Socket) *string { return &r.Remote.Path }),
+	hexNumber("peer_sock", func(r *format.Socket) *format.SocketID { return &r.Peer }),
+	number("peer_inode", func(r *format.Socket) *format.Inode { return &r.PeerInode }),
+	number("peer_pid", func(r *format.Socket) *format.PID { return &r.PeerPID }),
+	number("file_refs", func(r *format.Socket) *uint32 { return &r.FileRefs }),
 }
 
 func socketTID(r *format.Socket) *format.TID      { return &r.TID }
@@ -111,6 +120,9 @@ var ioColumns = []column{
 	number("cpu", func(r *format.IO) *uint16 { return &r.CPU }),
 	number("lport", func(r *format.IO) *uint16 { return &r.LPort }),
 	number("rport", func(r *format.IO) *uint16 { return &r.RPort }),
+	field("raddr", "address", func(r *format.IO) *netip.Addr { return &r.Remote },
+		func(dst []byte, a netip.Addr) []byte { return a.AppendTo(dst) },
+		func(s []byte) (netip.Addr, error) { return netip.ParseAddr(string(s)) }),
 	withDefault(numberNamed("family", "inet, inet6 or unix", format.FamilyName, format.ParseFamily, ioFamily), ioFamily, "inet", func(*format.IO) uint8 { return familyInet }),
 	duration("dur", func(r *format.IO) *time.Duration { return &r.Duration }),
 	duration("srtt", func(r *format.IO) *time.Duration { return &r.SRTT }),
@@ -121,7 +133,7 @@ var ioColumns = []column{
 	retColumn(),
 	withDefault(number("captured", ioCaptured), ioCaptured, "length of the payload",
 		func(r *format.IO) uint32 { return uint32(min(len(r.Payload), math.MaxUint32)) }),
-	named("cut", "why bytes are missing: budget, no_copy, fault, limit, shed, lost or policy", format.ParseCut,
+	named("cut", "why bytes are missing: budget, no_copy, fault, limit, shed, lost, protocol or policy", format.ParseCut,
 		func(r *format.IO) *format.Cut { return &r.Cut }),
 	holeColumn(),
 	payloadColumn(),

@@ -2,16 +2,18 @@ package wire
 
 import "fmt"
 
-// Event is one record of a ring, decoded. Of IO, More, Sock, Proc and TCP the one that Kind names is valid; the others hold what
-// an earlier Decode left there.
+// Event is one record of a ring, decoded. Of IO, More, Sock, Proc, TCP and Unix the one that Kind names is valid (EventDgram: IO and
+// Peer); the others hold what an earlier Decode left there.
 type Event struct {
-	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc or EventTCP
+	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc, EventTCP, EventDgram or EventUnix
 	IO      IOEvent
 	More    IOMoreEvent
 	Sock    SockEvent
 	Proc    ProcEvent
 	TCP     TCPEvent
-	Payload []byte // what follows the struct, an alias of the bytes decoded: io payload, or argv with NULs
+	Unix    UnixEvent
+	Peer    [addressSize]byte // address of a datagram's peer, as sock_event.raddr; zero: unknown
+	Payload []byte            // what follows the struct, an alias of the bytes decoded: io payload, argv with NULs, or two paths
 }
 
 // Header returns the header of the event, whatever its kind.
@@ -25,6 +27,8 @@ func (e *Event) Header() *EventHeader {
 		return &e.Proc.H
 	case EventTCP:
 		return &e.TCP.H
+	case EventUnix:
+		return &e.Unix.H
 	}
 	return &e.IO.H
 }
@@ -62,8 +66,11 @@ func Decode(ev []byte, e *Event) error {
 	if fixed == 0 {
 		return &DecodeError{h.Kind, len(ev), fmt.Sprintf("its struct has %d bytes, and what it says of those after it is not true", l.size)}
 	}
-	if fixed < len(ev) {
-		e.Payload = ev[fixed:]
+	if tail := fixed + l.extra; tail < len(ev) {
+		e.Payload = ev[tail:]
+	}
+	if h.Kind == EventDgram {
+		e.Peer = [addressSize]byte(ev[fixed:])
 	}
 	if fixed < l.size {
 		// Written by an older reel: fields that it did not know are zero.
@@ -72,7 +79,7 @@ func Decode(ev []byte, e *Event) error {
 		ev = whole[:l.size]
 	}
 	switch h.Kind {
-	case EventIO:
+	case EventIO, EventDgram:
 		e.IO.decode(ev)
 	case EventIOMore:
 		e.More.decode(ev)
@@ -82,6 +89,8 @@ func Decode(ev []byte, e *Event) error {
 		e.Proc.decode(ev)
 	case EventTCP:
 		e.TCP.decode(ev)
+	case EventUnix:
+		e.Unix.decode(ev)
 	}
 	return nil
 }

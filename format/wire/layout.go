@@ -10,7 +10,11 @@ type layout struct {
 	size     int   // of the struct today
 	released []int // what it was in earlier schema versions, the shortest first
 	tail     int   // offset of the u32 that counts the bytes after the struct; 0: none follow
+	extra    int   // bytes that always follow, before those
 }
+
+// addressSize is what stands between the struct and the payload of a datagram: its peer's address.
+const addressSize = 16
 
 var layouts = [...]layout{
 	EventIO:     {size: IOEventSize, released: []int{96}, tail: 76},
@@ -18,10 +22,12 @@ var layouts = [...]layout{
 	EventSock:   {size: SockEventSize, released: []int{160}},
 	EventProc:   {size: ProcEventSize, released: []int{96}, tail: 72},
 	EventTCP:    {size: TCPEventSize},
+	EventDgram:  {size: IOEventSize, tail: 76, extra: addressSize},
+	EventUnix:   {size: UnixEventSize, tail: 108},
 }
 
 // biggest is the size of the biggest struct.
-const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize)
+const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize)
 
 func layoutOf(kind uint16) *layout {
 	if int(kind) >= len(layouts) || layouts[kind].size == 0 {
@@ -32,12 +38,12 @@ func layoutOf(kind uint16) *layout {
 
 // split returns the size of the struct that the record ev begins with; 0 if it is none of this kind.
 func (l *layout) split(ev []byte) int {
-	var tail uint64
+	tail := uint64(l.extra)
 	if l.tail > 0 {
 		if len(ev) < l.tail+4 {
 			return 0
 		}
-		tail = uint64(binary.LittleEndian.Uint32(ev[l.tail:]))
+		tail += uint64(binary.LittleEndian.Uint32(ev[l.tail:]))
 	}
 	if uint64(len(ev)) == uint64(l.size)+tail {
 		return l.size

@@ -184,7 +184,8 @@ type SockEvent struct {
 	Ifindex       uint32      // offset 192
 	RttMinUS      uint32      // offset 196
 	Error         uint16      // offset 200
-	TailPad       [6]byte     // offset 202
+	FileRefs      uint16      // offset 202
+	TailPad       [4]byte     // offset 204
 }
 
 // decode fills s from b, which holds at least SockEventSize bytes, little endian.
@@ -227,7 +228,8 @@ func (s *SockEvent) decode(b []byte) {
 	s.Ifindex = binary.LittleEndian.Uint32(b[192:])
 	s.RttMinUS = binary.LittleEndian.Uint32(b[196:])
 	s.Error = binary.LittleEndian.Uint16(b[200:])
-	copy(s.TailPad[:], b[202:208])
+	s.FileRefs = binary.LittleEndian.Uint16(b[202:])
+	copy(s.TailPad[:], b[204:208])
 }
 
 // Append appends the SockEventSize bytes that decode reads to b.
@@ -269,6 +271,7 @@ func (s *SockEvent) Append(b []byte) []byte {
 	b = binary.LittleEndian.AppendUint32(b, s.Ifindex)
 	b = binary.LittleEndian.AppendUint32(b, s.RttMinUS)
 	b = binary.LittleEndian.AppendUint16(b, s.Error)
+	b = binary.LittleEndian.AppendUint16(b, s.FileRefs)
 	b = append(b, s.TailPad[:]...)
 	return b
 }
@@ -451,6 +454,83 @@ func (s *TCPEvent) Append(b []byte) []byte {
 	return b
 }
 
+// UnixEventSize is sizeof(struct unix_event).
+const UnixEventSize = 120
+
+// UnixEvent mirrors struct unix_event: same fields, same order, same size.
+type UnixEvent struct {
+	H          EventHeader // offset 0
+	Sock       uint64      // offset 32
+	Inode      uint64      // offset 40
+	PeerSock   uint64      // offset 48
+	PeerInode  uint64      // offset 56
+	Netns      uint64      // offset 64
+	DurationNS uint64      // offset 72
+	Ret        int64       // offset 80
+	SndSeq     uint32      // offset 88
+	RcvSeq     uint32      // offset 92
+	PeerPID    uint32      // offset 96
+	FileRefs   uint32      // offset 100
+	FD         int32       // offset 104
+	PathsLen   uint32      // offset 108
+	LocalLen   uint16      // offset 112
+	Flags      uint16      // offset 114
+	Op         uint8       // offset 116
+	Role       uint8       // offset 117
+	Type       uint8       // offset 118
+	State      uint8       // offset 119
+}
+
+// decode fills s from b, which holds at least UnixEventSize bytes, little endian.
+func (s *UnixEvent) decode(b []byte) {
+	_ = b[UnixEventSize-1]
+	s.H.decode(b[0:])
+	s.Sock = binary.LittleEndian.Uint64(b[32:])
+	s.Inode = binary.LittleEndian.Uint64(b[40:])
+	s.PeerSock = binary.LittleEndian.Uint64(b[48:])
+	s.PeerInode = binary.LittleEndian.Uint64(b[56:])
+	s.Netns = binary.LittleEndian.Uint64(b[64:])
+	s.DurationNS = binary.LittleEndian.Uint64(b[72:])
+	s.Ret = int64(binary.LittleEndian.Uint64(b[80:]))
+	s.SndSeq = binary.LittleEndian.Uint32(b[88:])
+	s.RcvSeq = binary.LittleEndian.Uint32(b[92:])
+	s.PeerPID = binary.LittleEndian.Uint32(b[96:])
+	s.FileRefs = binary.LittleEndian.Uint32(b[100:])
+	s.FD = int32(binary.LittleEndian.Uint32(b[104:]))
+	s.PathsLen = binary.LittleEndian.Uint32(b[108:])
+	s.LocalLen = binary.LittleEndian.Uint16(b[112:])
+	s.Flags = binary.LittleEndian.Uint16(b[114:])
+	s.Op = b[116]
+	s.Role = b[117]
+	s.Type = b[118]
+	s.State = b[119]
+}
+
+// Append appends the UnixEventSize bytes that decode reads to b.
+func (s *UnixEvent) Append(b []byte) []byte {
+	b = s.H.Append(b)
+	b = binary.LittleEndian.AppendUint64(b, s.Sock)
+	b = binary.LittleEndian.AppendUint64(b, s.Inode)
+	b = binary.LittleEndian.AppendUint64(b, s.PeerSock)
+	b = binary.LittleEndian.AppendUint64(b, s.PeerInode)
+	b = binary.LittleEndian.AppendUint64(b, s.Netns)
+	b = binary.LittleEndian.AppendUint64(b, s.DurationNS)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.Ret))
+	b = binary.LittleEndian.AppendUint32(b, s.SndSeq)
+	b = binary.LittleEndian.AppendUint32(b, s.RcvSeq)
+	b = binary.LittleEndian.AppendUint32(b, s.PeerPID)
+	b = binary.LittleEndian.AppendUint32(b, s.FileRefs)
+	b = binary.LittleEndian.AppendUint32(b, uint32(s.FD))
+	b = binary.LittleEndian.AppendUint32(b, s.PathsLen)
+	b = binary.LittleEndian.AppendUint16(b, s.LocalLen)
+	b = binary.LittleEndian.AppendUint16(b, s.Flags)
+	b = append(b, s.Op)
+	b = append(b, s.Role)
+	b = append(b, s.Type)
+	b = append(b, s.State)
+	return b
+}
+
 // enum event_kind
 const (
 	EventInvalid = 0
@@ -459,6 +539,8 @@ const (
 	EventSock    = 3
 	EventProc    = 4
 	EventTCP     = 5
+	EventDgram   = 16
+	EventUnix    = 17
 )
 
 // enum io_call
@@ -489,13 +571,14 @@ const (
 
 // enum cut_reason
 const (
-	CutNone   = 0
-	CutBudget = 1
-	CutNoCopy = 2
-	CutFault  = 3
-	CutLimit  = 4
-	CutShed   = 5
-	CutLost   = 6
+	CutNone     = 0
+	CutBudget   = 1
+	CutNoCopy   = 2
+	CutFault    = 3
+	CutLimit    = 4
+	CutShed     = 5
+	CutLost     = 6
+	CutProtocol = 7
 )
 
 // enum io_flag
@@ -508,6 +591,11 @@ const (
 	IOTrunc       = 32
 	IONonblock    = 64
 	IOOffsetValid = 128
+	IOOOB         = 512
+	IOZerocopy    = 1024
+	IODgram       = 2048
+	IOSameCall    = 4096
+	IOKTLS        = 8192
 )
 
 // enum sock_op
@@ -521,6 +609,7 @@ const (
 	SockSeen      = 6
 	SockSnapshot  = 7
 	SockListen    = 8
+	SockPair      = 9
 	SockLongRead  = 16
 	SockLongWrite = 17
 )
