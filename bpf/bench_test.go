@@ -21,21 +21,24 @@ func threadCPU() int64 {
 }
 
 // BenchmarkCalls measures the CPU time of the four calls of a small HTTP exchange over loopback (write, recvfrom, writev of
-// head and body, read): without programs, with programs of which this process is no target, and as a target.
+// head and body, read): without programs, with programs of which this process is no target, and as a target; the last
+// counts the bytes of messages for a trigger too.
 // The machine's noise only adds: compare the least of several runs (-count).
 func BenchmarkCalls(b *testing.B) {
 	for _, mode := range []struct {
-		name    string
-		attach  bool
-		target  bool
-		snaplen uint32
-	}{{"none", false, false, 0}, {"untargeted", true, false, 4096}, {"lengths", true, true, 0}, {"heads", true, true, 4096}} {
+		name     string
+		attach   bool
+		target   bool
+		snaplen  uint32
+		transfer uint64
+	}{{"none", false, false, 0, 0}, {"untargeted", true, false, 4096, 0}, {"lengths", true, true, 0, 0}, {"heads", true, true, 4096, 0},
+		{"transfers", true, true, 4096, 1 << 20}} {
 		b.Run(mode.name, func(b *testing.B) {
 			runtime.LockOSThread()
 			defer runtime.UnlockOSThread()
 			var o *Objects
 			if mode.attach {
-				o = attached(b, Options{Snaplen: mode.snaplen})
+				o = attached(b, Options{Snaplen: mode.snaplen, Transfer: mode.transfer})
 			}
 			if mode.target {
 				if err := o.AddTarget(uint32(os.Getpid())); err != nil {
