@@ -563,3 +563,50 @@ func TestTriggersAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// lossy is a client and a server on the loopback of a network of their own, where one segment in ten is dropped on its way in.
+const lossy = `
+import socket, sys, threading
+listener = socket.create_server(("127.0.0.1", 0))
+def drain():
+    conn = listener.accept()[0]
+    while conn.recv(1 << 16): pass
+threading.Thread(target=drain, daemon=True).start()
+client = socket.create_connection(listener.getsockname())
+print("connected", flush=True)
+sys.stdin.readline()
+while True: client.sendall(bytes(1 << 16))
+`
+
+func TestTriggerRetransmits(t *testing.T) {
+	s := subjectProcess(t, "unshare", "-n", "sh", "-c", `ip link set lo up &&
+nft 'add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in tcp flags != syn numgen inc mod 10 0 drop' && exec python3 -c "$0"`, lossy)
+	s.says(t, "connected")
+	r, dir := watch(t, s.Process.Pid, "--snaplen", "64", "--trigger", "lossy: retransmits > 2/s => mark", "--trigger", "idle: load >= 0 for 2s => mark")
+	r.fired(t, "idle")
+	if strings.Contains(r.stderr.String(), "lossy fired") {
+		t.Fatalf("fired while nothing was sent:\n%s", r.stderr.String())
+	}
+	fmt.Fprintln(s.in, "go")
+	r.fired(t, "lossy")
+	rows := r.finish(t, dir)
+	f := oneFiring(t, rows, "lossy")
+	snmp, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/snmp", s.Process.Pid))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// "Tcp: RtoAlgorithm … RetransSegs …", then the same with numbers
+	var lines [][]string
+	for line := range strings.Lines(string(snmp)) {
+		if fields := strings.Fields(line); fields[0] == "Tcp:" {
+			lines = append(lines, fields)
+		}
+	}
+	var resent int64
+	if _, err := fmt.Sscan(lines[1][slices.Index(lines[0], "RetransSegs")], &resent); err != nil {
+		t.Fatal(err)
+	}
+	if f.Unit != "/s" || f.Value <= 2000 || f.Value > resent*1000 || f.PID != 0 {
+		t.Errorf("fired: %+v; the kernel has sent %d segments again", f, resent)
+	}
+}
