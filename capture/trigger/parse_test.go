@@ -147,8 +147,8 @@ func randomRule(r *rand.Rand) Rule {
 	c := &rule.Condition
 	c.Metric = Metric(1 + r.IntN(len(metrics)-1))
 	m := &metrics[c.Metric]
-	switch {
-	case c.Metric == Exit:
+	switch c.Metric {
+	case Exit:
 		for i := range r.IntN(3) {
 			c.Signals = append(c.Signals, Signal(1+i*7))
 		}
