@@ -1,10 +1,10 @@
 # The work is in scripts/: this file names the jobs. `make test` and `make demo` install what they need themselves.
 .DEFAULT_GOAL := help
 MAKEFLAGS += --no-print-directory
-.PHONY: help build demo test kernels lint generate ui fuzz bench clean
+.PHONY: help build demo test kernels lint generate ui fuzz bench bench-capture clean
 
 help: ## Show the jobs
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
 build: ## Build bin/reel
 	go build -trimpath -o bin/reel ./cmd/reel
@@ -32,6 +32,9 @@ fuzz: ## Fuzz every target (FUZZTIME=30s each)
 
 bench: ## Measure against tcpdump and tshark on this machine and rewrite docs/benchmarks.md
 	@scripts/setup.sh bench && scripts/bench/bench.sh
+
+bench-capture: ## What recording costs a server, beside tcpdump, strace, perf trace and bpftrace (part of make bench)
+	@scripts/setup.sh bench && scripts/bench/bench.sh -parts cost,latency
 
 clean: ## Remove what was built (not .cache)
 	rm -rf bin out

@@ -13,6 +13,8 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -23,12 +25,14 @@ type bench struct {
 	dir     string // scratch, removed at the end
 	rounds  int
 	load    time.Duration // of one measurement
+	again   int           // how often a pair that others disturbed is measured anew
 	million int           // exchanges to analyze
 }
 
 // children are the jobs for which bench starts itself anew. What needs memory is one of them: a process that is forked inherits
 // its parent's peak RSS (getrusage(2)), so bench has to stay small for what it measures.
 var children = map[string]func(args []string) error{
+	"ask":    ask,
 	"hammer": hammer,
 	"count":  count,
 }
@@ -45,21 +49,23 @@ func main() {
 	}
 	b := &bench{}
 	out := flag.String("o", "docs/benchmarks.md", "`file` to write the page to")
+	parts := flag.String("parts", "cost,latency,events,reading", "what to measure; other parts of the page stay as they are")
 	flag.StringVar(&b.reel, "reel", "bin/reel", "the `binary` to measure")
 	flag.IntVar(&b.rounds, "rounds", 3, "interleaved pairs of each recorder")
+	flag.IntVar(&b.again, "again", 2, "how often a pair is measured anew during which others took much of the machine")
 	flag.DurationVar(&b.load, "load", 4*time.Second, "load of one measurement")
 	flag.IntVar(&b.million, "exchanges", 1_000_000, "exchanges of the reel that is analyzed")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	if err := b.run(ctx, *out); err != nil {
+	if err := b.run(ctx, *out, strings.Split(*parts, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
 }
 
-func (b *bench) run(ctx context.Context, out string) (err error) {
+func (b *bench) run(ctx context.Context, out string, parts []string) (err error) {
 	if os.Geteuid() != 0 {
 		return errors.New("recording needs root; run: sudo make bench")
 	}
@@ -77,21 +83,33 @@ func (b *bench) run(ctx context.Context, out string) (err error) {
 	}
 	defer web.stop()
 
-	page := &document{start: time.Now(), machine: machine()}
+	page, err := openPage(out)
+	if err != nil {
+		return err
+	}
 	steps := []struct {
 		name string
 		run  func(context.Context, *nginx, *document) error
 	}{
-		{"cost of recording", b.recorderCost},
-		{"events per second", b.eventRate},
+		{"cost", b.recorderCost},
+		{"latency", b.latency},
+		{"events", b.eventRate},
 		{"reading", b.reading},
 	}
 	for _, s := range steps {
+		if !slices.Contains(parts, s.name) {
+			continue
+		}
 		fmt.Fprintln(os.Stderr, "==", s.name)
-		if err := s.run(ctx, web, page); err != nil {
+		part := &document{start: time.Now(), machine: machine()}
+		if err := s.run(ctx, web, part); err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
+		text := part.markdown()
+		fmt.Print(text)
+		if err := page.replace(s.name, text); err != nil {
+			return err
+		}
 	}
-	fmt.Print(page.markdown())
-	return os.WriteFile(out, []byte(page.markdown()), 0o644)
+	return page.store(out)
 }

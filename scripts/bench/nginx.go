@@ -104,20 +104,22 @@ func childPIDs(pid int) ([]int, error) {
 	return kids, nil
 }
 
-// load drives the server in a closed loop over 16 connections and returns the requests that wrk counted.
-func (n *nginx) load(ctx context.Context, d time.Duration) (requests int, err error) {
+// load drives the server in a closed loop over 16 connections and returns the requests that wrk counted, and the CPU time that it took.
+func (n *nginx) load(ctx context.Context, d time.Duration) (requests int, cpu time.Duration, err error) {
 	seconds := max(1, int(d.Round(time.Second)/time.Second))
-	out, err := exec.CommandContext(ctx, "wrk", "-t1", "-c16", fmt.Sprintf("-d%ds", seconds), "http://"+n.addr+"/page").CombinedOutput()
+	cmd := exec.CommandContext(ctx, "wrk", "-t1", "-c16", fmt.Sprintf("-d%ds", seconds), "http://"+n.addr+"/page")
+	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("wrk: %w: %s", err, out)
+		return 0, 0, fmt.Errorf("wrk: %w: %s", err, out)
 	}
 	if bytes.Contains(out, []byte("Socket errors")) || bytes.Contains(out, []byte("Non-2xx")) {
-		return 0, fmt.Errorf("wrk met errors: %s", out)
+		return 0, 0, fmt.Errorf("wrk met errors: %s", out)
 	}
 	for line := range strings.SplitSeq(string(out), "\n") {
 		if i := strings.Index(line, " requests in "); i > 0 {
-			return strconv.Atoi(strings.TrimSpace(line[:i]))
+			requests, err = strconv.Atoi(strings.TrimSpace(line[:i]))
+			return requests, ended(cmd).cpu, err
 		}
 	}
-	return 0, errors.New("wrk printed no count: " + string(out))
+	return 0, 0, errors.New("wrk printed no count: " + string(out))
 }

@@ -61,16 +61,19 @@ func (b *bench) hammered(ctx context.Context, rate int) ([]string, error) {
 
 	out := filepath.Join(b.dir, "hammered")
 	defer os.RemoveAll(out)
-	r := b.recorders()[0]
+	r, err := b.recorder(ours)
+	if err != nil {
+		return nil, err
+	}
 	r.args = func(*nginx, string) []string {
 		return []string{b.reel, "capture", "-p", strconv.Itoa(cmd.Process.Pid), "-w", out}
 	}
-	run, err := startRecorder(ctx, &r, nil, out)
+	run, err := startRecorder(ctx, r, nil, out)
 	if err != nil {
 		return nil, err
 	}
 	defer run.kill()
-	before, err := processCPU(run.cmd.Process.Pid)
+	before, err := treeCPU(run.cmd.Process.Pid)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +83,7 @@ func (b *bench) hammered(ctx context.Context, rate int) ([]string, error) {
 	if !lines.Scan() {
 		return nil, errors.New("the hammer failed")
 	}
-	after, err := processCPU(run.cmd.Process.Pid)
+	after, err := treeCPU(run.cmd.Process.Pid)
 	if err != nil {
 		return nil, err
 	}

@@ -76,21 +76,25 @@ func (b *bench) reading(ctx context.Context, web *nginx, p *document) error {
 
 // recordBoth drives the server until the reel holds b.million exchanges; tcpdump records the first second.
 func (b *bench) recordBoth(ctx context.Context, web *nginx, reelDir, pcap string) error {
-	both := b.recorders()
-	both[0].args = func(n *nginx, out string) []string {
-		return []string{b.reel, "capture", "-p", strconv.Itoa(n.worker), "-w", out}
+	ours, err := b.recorder(ours)
+	if err != nil {
+		return err
 	}
-	capture, err := startRecorder(ctx, &both[0], web, reelDir)
+	peer, err := b.recorder(peer)
+	if err != nil {
+		return err
+	}
+	capture, err := startRecorder(ctx, ours, web, reelDir)
 	if err != nil {
 		return err
 	}
 	defer capture.kill()
-	dump, err := startRecorder(ctx, &both[1], web, pcap)
+	dump, err := startRecorder(ctx, peer, web, pcap)
 	if err != nil {
 		return err
 	}
 	defer dump.kill()
-	served, err := web.load(ctx, time.Second)
+	served, _, err := web.load(ctx, time.Second)
 	if err != nil {
 		return err
 	}
@@ -99,7 +103,7 @@ func (b *bench) recordBoth(ctx context.Context, web *nginx, reelDir, pcap string
 	}
 	for rate := served; served < b.million; {
 		d := min(time.Duration(float64(b.million-served)/float64(rate)*float64(time.Second)), time.Minute)
-		n, err := web.load(ctx, max(d, time.Second))
+		n, _, err := web.load(ctx, max(d, time.Second))
 		if err != nil {
 			return err
 		}

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -10,43 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
-	"strings"
+	"runtime"
 	"syscall"
 	"time"
 )
-
-// recorder is something that records the server while it is under load.
-type recorder struct {
-	name string
-	args func(n *nginx, out string) []string
-	// ready reports whether it records, from what it has printed.
-	ready func(printed string) bool
-	// result returns the exchanges that the output holds and the records that were lost.
-	result func(ctx context.Context, out, printed string) (exchanges, lost int, err error)
-}
-
-func (b *bench) recorders() []recorder {
-	return []recorder{
-		{
-			name: "reel capture, every byte",
-			args: func(n *nginx, out string) []string {
-				return []string{b.reel, "capture", "-p", strconv.Itoa(n.worker), "-s", "full", "-w", out}
-			},
-			ready:  func(printed string) bool { return strings.Contains(printed, "recording") },
-			result: readReel,
-		},
-		{
-			name: "tcpdump -w",
-			args: func(n *nginx, out string) []string {
-				_, port, _ := strings.Cut(n.addr, ":")
-				return []string{"tcpdump", "-i", "lo", "-s", "0", "-B", "65536", "-Z", "root", "-w", out, "tcp", "port", port}
-			},
-			ready:  func(printed string) bool { return strings.Contains(printed, "listening on") },
-			result: readPcap,
-		},
-	}
-}
 
 // measured is one measurement of the server, with or without a recorder.
 type measured struct {
@@ -56,64 +21,14 @@ type measured struct {
 	machine   time.Duration // CPU of everything
 	recording time.Duration // CPU of the recorder while the load ran
 	all       usage         // of the recorder, from its start to its end, sealing included
+	rss       int64         // of the recorder: the sum of the peaks of its processes
+	foreign   float64       // share of the machine that neither server, load nor recorder took
 	bytes     int64         // on disk
 	exchanges int           // held by the output
 	lost      int
 }
 
 func (m measured) rate() float64 { return m.requests / m.seconds }
-
-// recorderCost measures pairs: the server alone, the server with a recorder.
-func (b *bench) recorderCost(ctx context.Context, web *nginx, p *document) error {
-	s := section{
-		title: "What recording costs a server",
-		about: "nginx with one worker answers 100 bytes as fast as wrk asks over 16 connections, the worst case that there is for a recorder. " +
-			fmt.Sprintf("%d pairs of %s each. CPU and bytes of the recorder include what it does after the load: sealing into Parquet.", b.rounds, b.load),
-		head: []string{"recorder", "requests/s without", "throughput, of without", "nginx CPU per request, of without", "machine CPU per request, of without",
-			"recorder CPU ms per 1,000 requests, while recording", "the same, sealing included", "peak RSS MiB", "bytes per exchange on disk", "exchanges held, of served", "records lost"},
-	}
-	if _, err := web.load(ctx, time.Second); err != nil { // warm
-		return err
-	}
-	for _, r := range b.recorders() {
-		var rate, ratio, server, machine, during, total, rss, size, held, lost []float64
-		for round := range b.rounds {
-			var without, with measured
-			var err error
-			order := []*measured{&without, &with}
-			if round%2 == 1 {
-				order = []*measured{&with, &without}
-			}
-			for _, m := range order {
-				if m == &without {
-					*m, err = b.measure(ctx, web, nil)
-				} else {
-					*m, err = b.measure(ctx, web, &r)
-				}
-				if err != nil {
-					return fmt.Errorf("%s: %w", r.name, err)
-				}
-			}
-			perRequest := func(d time.Duration, m measured) float64 { return d.Seconds() / m.requests }
-			rate = append(rate, without.rate())
-			ratio = append(ratio, with.rate()/without.rate())
-			server = append(server, perRequest(with.server, with)/perRequest(without.server, without))
-			machine = append(machine, perRequest(with.machine, with)/perRequest(without.machine, without))
-			during = append(during, 1e6*perRequest(with.recording, with))
-			total = append(total, 1e6*perRequest(with.all.cpu, with))
-			rss = append(rss, float64(with.all.maxRSS))
-			size = append(size, float64(with.bytes)/with.requests)
-			held = append(held, float64(with.exchanges)/with.requests)
-			lost = append(lost, float64(with.lost))
-			fmt.Fprintf(os.Stderr, "   %s: %.0f/s of %.0f/s, %d lost\n", r.name, with.rate(), without.rate(), with.lost)
-		}
-		f := func(format string, v []float64) string { return fmt.Sprintf(format, median(v)) }
-		s.rows = append(s.rows, []string{r.name, f("%.0f", rate), f("%.3f", ratio), f("%.3f", server), f("%.3f", machine), f("%.2f", during), f("%.2f", total),
-			mib(median(rss)), f("%.1f", size), f("%.4f", held), f("%.0f", lost)})
-	}
-	p.add(s)
-	return nil
-}
 
 // settle is what a recorder gets to take what the kernel still holds for it: tcpdump drops that when it is interrupted.
 const settle = 500 * time.Millisecond
@@ -133,7 +48,7 @@ func (b *bench) measure(ctx context.Context, web *nginx, r *recorder) (m measure
 			return
 		}
 		if run != nil {
-			if recorder, err = processCPU(run.cmd.Process.Pid); err != nil {
+			if recorder, err = treeCPU(run.cmd.Process.Pid); err != nil {
 				return
 			}
 		}
@@ -144,8 +59,12 @@ func (b *bench) measure(ctx context.Context, web *nginx, r *recorder) (m measure
 	if err != nil {
 		return m, err
 	}
+	var memory *watched
+	if run != nil {
+		memory = watch(run.cmd.Process.Pid)
+	}
 	start := time.Now()
-	requests, err := web.load(ctx, b.load)
+	requests, asking, err := web.load(ctx, b.load)
 	if err != nil {
 		return m, err
 	}
@@ -154,11 +73,14 @@ func (b *bench) measure(ctx context.Context, web *nginx, r *recorder) (m measure
 		return m, err
 	}
 	m.server, m.machine, m.recording = m.server-server, m.machine-machine, m.recording-rec
+	m.foreign = max(0, (m.machine-m.server-m.recording-asking).Seconds()/(m.seconds*float64(runtime.NumCPU())))
 	if run == nil {
 		return m, nil
 	}
 	time.Sleep(settle)
-	if err := run.finish(); err != nil {
+	err = run.finish()
+	m.rss = memory.end()
+	if err != nil {
 		return m, err
 	}
 	m.all = ended(run.cmd)
@@ -182,6 +104,8 @@ func startRecorder(ctx context.Context, r *recorder, web *nginx, out string) (*r
 	run := &running{cmd: exec.CommandContext(ctx, args[0], args[1:]...), printed: &syncBuffer{}, done: make(chan struct{})}
 	run.cmd.Stdout, run.cmd.Stderr = io.Discard, run.printed
 	run.cmd.WaitDelay = time.Minute
+	run.cmd.Env = append(os.Environ(), r.env...)
+	begun := time.Now()
 	if err := run.cmd.Start(); err != nil {
 		return nil, err
 	}
@@ -190,7 +114,7 @@ func startRecorder(ctx context.Context, r *recorder, web *nginx, out string) (*r
 		close(run.done)
 	}()
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		if r.ready(run.printed.String()) {
+		if r.ready(run.printed.String(), out, time.Since(begun)) {
 			return run, nil
 		}
 		select {
@@ -210,7 +134,9 @@ func (run *running) finish() error {
 	}
 	select {
 	case <-run.done:
-		if run.err != nil {
+		// Who ends at SIGINT because of it has done what it should.
+		status, _ := run.cmd.ProcessState.Sys().(syscall.WaitStatus)
+		if run.err != nil && !(status.Signaled() && status.Signal() == syscall.SIGINT) && status.ExitStatus() != 128+int(syscall.SIGINT) {
 			return fmt.Errorf("%w: %s", run.err, run.printed)
 		}
 		return nil
@@ -238,33 +164,4 @@ func diskBytes(path string) (sum int64, err error) {
 		return nil
 	})
 	return sum, err
-}
-
-// readPcap counts the requests in a packet capture (each lies in one packet here) and what tcpdump says it dropped.
-func readPcap(_ context.Context, out, printed string) (exchanges, lost int, err error) {
-	for line := range strings.SplitSeq(printed, "\n") {
-		if n, ok := strings.CutSuffix(strings.TrimSpace(line), " packets dropped by kernel"); ok {
-			if lost, err = strconv.Atoi(n); err != nil {
-				return 0, 0, err
-			}
-		}
-	}
-	f, err := os.Open(out)
-	if err != nil {
-		return 0, 0, err
-	}
-	defer f.Close()
-	lines := bufio.NewReader(f)
-	for {
-		line, err := lines.ReadSlice('\n')
-		if bytes.HasSuffix(line, []byte("GET /page HTTP/1.1\r\n")) {
-			exchanges++
-		}
-		switch {
-		case errors.Is(err, io.EOF):
-			return exchanges, lost, nil
-		case err != nil && !errors.Is(err, bufio.ErrBufferFull):
-			return 0, 0, err
-		}
-	}
 }
