@@ -5,6 +5,7 @@ package capture
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -171,6 +172,9 @@ func rusageTime(u *unix.Rusage) time.Duration { return time.Duration(u.Utime.Nan
 
 // discard removes a reel that this recording made, and that holds nothing yet.
 func discard(dir string) error {
+	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
 	if err := os.RemoveAll(dir); err != nil {
 		return fmt.Errorf("remove the reel of a capture that did not begin: %w", err)
 	}

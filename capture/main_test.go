@@ -62,7 +62,7 @@ const (
 	sealArg = "seal-for"
 )
 
-var helpers = map[string]func(args []string) error{"client": clientHelper, "server": serverHelper, "noise": noiseHelper, "record": recordHelper}
+var helpers = map[string]func(args []string) error{"client": clientHelper, "server": serverHelper, "noise": noiseHelper, "hog": hogHelper, "record": recordHelper}
 
 // clientHelper asks a URL on one keep-alive connection, once for each line it reads, or all the time if told so; it prints the
 // time at which each answer was complete.
@@ -119,6 +119,22 @@ func noiseHelper([]string) error {
 		_, _ = rand.Read(body)
 		_, _ = w.Write(body)
 	}))
+}
+
+// hogHelper takes so many bytes of memory until its input ends.
+func hogHelper(args []string) error {
+	size, err := strconv.Atoi(args[0])
+	if err != nil {
+		return err
+	}
+	taken := make([]byte, size)
+	for i := 0; i < size; i += os.Getpagesize() {
+		taken[i] = 1
+	}
+	fmt.Println("full")
+	_, err = io.Copy(io.Discard, os.Stdin)
+	runtime.KeepAlive(taken)
+	return err
 }
 
 // recordHelper records a command line of pids into a reel until SIGINT, as cmd/reel does.

@@ -8,6 +8,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -149,7 +150,7 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 		if exists := (*format.ExistsError)(nil); errors.As(err, &exists) {
 			return nil, err
 		}
-		return nil, errors.Join(err, discard(cfg.Dir)) // what it had made of it is ours
+		return nil, errors.Join(explainCreate(err), discard(cfg.Dir)) // what it had made of it is ours
 	}
 	r.sink, r.begun = sink, p.clock.Now()
 	r.summary.Dir, r.summary.ProgramTime = cfg.Dir, -1
@@ -187,6 +188,14 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 // newSealer makes what seals a reel in a process of its own.
 func (r *recording) newSealer(dir string) format.SealWorker {
 	return sealer.New(sealer.Config{Dir: dir, Reexec: r.cfg.SealReexec, OnTrouble: func(t sealer.Trouble) { r.note(NoteSealerLost, 1, t.String()) }})
+}
+
+// explainCreate says what to do where a reel cannot be made.
+func explainCreate(err error) error {
+	if errors.Is(err, unix.EROFS) || errors.Is(err, fs.ErrPermission) {
+		return &RefusedError{Why: fmt.Sprintf("the reel cannot be written (%v)", err), Do: "choose a place that can be written to with -w", Err: err}
+	}
+	return err
 }
 
 // createSink makes the reel, or the ring of a flight recorder.
