@@ -82,6 +82,7 @@ func (k *fakeKernel) Loss() ([]bpf.CPULoss, error)      { return k.loss, nil }
 func (k *fakeKernel) Counters() (bpf.Counters, error)   { return k.counters, nil }
 func (k *fakeKernel) CountRunTime() (io.Closer, error)  { return nil, errors.New("not permitted") }
 func (k *fakeKernel) RunTime() (time.Duration, error)   { return 0, nil }
+func (k *fakeKernel) Beside() int                       { return 0 }
 func (k *fakeKernel) Fill() float64                     { return k.fill }
 func (k *fakeKernel) SetSnaplen(bytes uint32) error     { k.snaplen = bytes; return nil }
 func (k *fakeKernel) SetShed(level bpf.ShedLevel) error { k.shed = level; return nil }

@@ -31,6 +31,7 @@ const (
 	NoteExitUnseen         NoteName = "exit_unseen"
 	NoteProbeSkipped       NoteName = "probe_skipped"
 	NoteSealerLost         NoteName = "sealer_lost"
+	NoteRecorderBeside     NoteName = "recorder_beside"
 	NoteStopped            NoteName = "stopped"
 	NoteTriggerBlindTLS    NoteName = "trigger_blind_tls"
 	NoteTriggerBlindHTTP2  NoteName = "trigger_blind_http2"
@@ -60,6 +61,7 @@ var notes = map[NoteName]string{
 	NoteExitUnseen:         "the end of processes cannot be seen by a hook on this kernel: it was looked for once a second",
 	NoteProbeSkipped:       "the kernel skipped runs of a probe that was interrupted by itself: calls may be missing",
 	NoteSealerLost:         "the process that seals segments ended, or was ended, before its time: another took its place, and no row is missing for it",
+	NoteRecorderBeside:     "other recorders were at work when the capture began: the calls of processes that both record take the time of both",
 	NoteStopped:            "why the capture ended",
 	NoteTriggerBlindTLS:    "connections were encrypted: triggers on HTTP did not see what they carry",
 	NoteTriggerBlindHTTP2:  "connections speak HTTP/2: triggers on HTTP do not read it",

@@ -29,6 +29,7 @@ type Kernel interface {
 	CountRunTime() (io.Closer, error)
 	RunTime() (time.Duration, error)
 	Fill() float64
+	Beside() int
 	SetSnaplen(bytes uint32) error
 	SetShed(level bpf.ShedLevel) error
 	Close() error

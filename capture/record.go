@@ -338,6 +338,7 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 	if err := r.sink.Flush(); err != nil {
 		return err
 	}
+	r.note(NoteRecorderBeside, uint64(r.kernel.Beside()), "")
 	r.cpuBefore = r.heart.last.RecorderCPU
 	r.heart.programs.begin(r.clock.Now())
 	if r.flight != nil {

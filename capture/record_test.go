@@ -402,6 +402,9 @@ func TestTwoCapturesAtOnce(t *testing.T) {
 	sent, received := curl(t, trace)
 	expectBytes(t, "the first", gotA.moved(server.pid(), format.Read), sent)
 	expectBytes(t, "the first", gotA.moved(server.pid(), format.Write), received)
+	if n := gotB.note(NoteRecorderBeside); n == nil {
+		t.Error("the second does not say that there is another")
+	}
 	if len(gotA.io) != len(gotB.io) {
 		t.Errorf("the first recorded %d calls, the second %d", len(gotA.io), len(gotB.io))
 	}

@@ -64,6 +64,7 @@ const (
 	NoteExitUnseen
 	NoteProbeSkipped
 	NoteSealerLost
+	NoteRecorderBeside
 	NoteShedLess
 	NoteShedCalls
 	NoteStopped
@@ -172,6 +173,7 @@ var registry = [numNames]registered{
 	NoteErrorQueue:         {"error_queue", facts.Info, Capture, "Reads of a socket's error queue were not recorded: they move no bytes of the stream."},
 	NoteExitUnseen:         {"exit_unseen", facts.Info, Capture, "This kernel has no hook for the end of a process: it was looked for once a second."},
 	NoteProbeSkipped:       {"probe_skipped", facts.DataLoss, Capture, "The kernel skipped runs of a probe, which cannot be interrupted by itself: calls may be missing. Sequence numbers tell on which connections."},
+	NoteRecorderBeside:     {"recorder_beside", facts.Info, Capture, "Other recorders were at work when the capture began: calls of processes that both record take the time of both, and what they cost is in the durations."},
 	NoteShedLess:           {"shed_less", facts.Info, Capture, "The recorder was within its budget again, and left out less."},
 	NoteShedCalls:          {"shed_calls", facts.DataLoss, Capture, "Reads and writes were counted instead of recorded while the recorder was over its budget: exchanges that they belong to are incomplete. Raise the budget (--max-cpu, --max-rate, --max-memory) or record fewer targets (--port)."},
 	NoteSealerLost:         {"sealer_lost", facts.Info, Capture, "The process that seals segments ended, or was ended, before its time: another took its place. No row is missing for it."},
