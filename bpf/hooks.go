@@ -30,6 +30,8 @@ type hookTable []hook
 var hooks = hookTable{
 	{"sched_process_fork", "tp_btf/sched_process_fork", "children that a target starts", false},
 	{"sched_process_exec", "tp_btf/sched_process_exec", "the arguments of programs that a target starts", false},
+	{"task_rename", "tp_btf/task_rename", "new names that a target gives itself", false},
+	{"cgroup_attach_task", "tp_btf/cgroup_attach_task", "processes that enter a cgroup that is recorded: they are looked for once a second", false},
 	{"exit_closes", "tp_btf/sched_process_exit (sockets)", "sockets that a target closes by its end", false}, // before the next, which ends recording it
 	{"sched_process_exit", "tp_btf/sched_process_exit", "the end of a target", false},
 	{"tcp_destroy_sock", "tp_btf/tcp_destroy_sock", "resets that a close sends", false},

@@ -133,6 +133,8 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 		"transfer_limit": opts.Transfer,
 		"filter_ports":   boolByte(len(opts.Ports) > 0),
 		"port_bits":      opts.portBits(),
+		"watch_cgroups":  boolByte(opts.WatchCgroups),
+		"own_pid_ns":     opts.OwnPIDNamespace,
 	}
 	for name, value := range consts {
 		v := spec.Variables[name]

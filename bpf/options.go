@@ -20,6 +20,9 @@ type Options struct {
 	Ports     []uint16 // only sockets whose local or remote port is listed; empty: all
 	Transfer  uint64   // tell when a message of a TCP connection grows beyond this many bytes; 0: never
 	Salt      uint64   // secret that turns kernel addresses into socket ids; it must not be stored
+	// WatchCgroups makes targets of processes that enter the cgroups that WatchCgroup names, or cgroups below them.
+	WatchCgroups    bool
+	OwnPIDNamespace uint32 // inode number of the pid namespace that user space sees, if it is not the initial one; 0: it is
 }
 
 // wakeShare is the part of a ring after which its reader is woken.

@@ -21,14 +21,18 @@ const (
 	processMapProcessRecords    = "process_records"
 	processMapRings             = "rings"
 	processMapTargets           = "targets"
+	processMapWantedCgroups     = "wanted_cgroups"
+	processProgCgroupAttachTask = "cgroup_attach_task"
 	processProgSchedProcessExec = "sched_process_exec"
 	processProgSchedProcessExit = "sched_process_exit"
 	processProgSchedProcessFork = "sched_process_fork"
+	processProgTaskRename       = "task_rename"
 	processVarFilterPorts       = "filter_ports"
 	processVarOwnPidNs          = "own_pid_ns"
 	processVarPortBits          = "port_bits"
 	processVarSalt              = "salt"
 	processVarWakeBytes         = "wake_bytes"
+	processVarWatchCgroups      = "watch_cgroups"
 )
 
 // loadProcess returns the embedded CollectionSpec for process.
@@ -73,9 +77,11 @@ type processSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type processProgramSpecs struct {
+	CgroupAttachTask *ebpf.ProgramSpec `ebpf:"cgroup_attach_task"`
 	SchedProcessExec *ebpf.ProgramSpec `ebpf:"sched_process_exec"`
 	SchedProcessExit *ebpf.ProgramSpec `ebpf:"sched_process_exit"`
 	SchedProcessFork *ebpf.ProgramSpec `ebpf:"sched_process_fork"`
+	TaskRename       *ebpf.ProgramSpec `ebpf:"task_rename"`
 }
 
 // processMapSpecs contains maps before they are loaded into the kernel.
@@ -87,17 +93,19 @@ type processMapSpecs struct {
 	ProcessRecords *ebpf.MapSpec `ebpf:"process_records"`
 	Rings          *ebpf.MapSpec `ebpf:"rings"`
 	Targets        *ebpf.MapSpec `ebpf:"targets"`
+	WantedCgroups  *ebpf.MapSpec `ebpf:"wanted_cgroups"`
 }
 
 // processVariableSpecs contains global variables before they are loaded into the kernel.
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type processVariableSpecs struct {
-	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
-	OwnPidNs    *ebpf.VariableSpec `ebpf:"own_pid_ns"`
-	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
-	Salt        *ebpf.VariableSpec `ebpf:"salt"`
-	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	FilterPorts  *ebpf.VariableSpec `ebpf:"filter_ports"`
+	OwnPidNs     *ebpf.VariableSpec `ebpf:"own_pid_ns"`
+	PortBits     *ebpf.VariableSpec `ebpf:"port_bits"`
+	Salt         *ebpf.VariableSpec `ebpf:"salt"`
+	WakeBytes    *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	WatchCgroups *ebpf.VariableSpec `ebpf:"watch_cgroups"`
 }
 
 // processObjects contains all objects after they have been loaded into the kernel.
@@ -125,6 +133,7 @@ type processMaps struct {
 	ProcessRecords *ebpf.Map `ebpf:"process_records"`
 	Rings          *ebpf.Map `ebpf:"rings"`
 	Targets        *ebpf.Map `ebpf:"targets"`
+	WantedCgroups  *ebpf.Map `ebpf:"wanted_cgroups"`
 }
 
 func (m *processMaps) Close() error {
@@ -134,6 +143,7 @@ func (m *processMaps) Close() error {
 		m.ProcessRecords,
 		m.Rings,
 		m.Targets,
+		m.WantedCgroups,
 	)
 }
 
@@ -141,27 +151,32 @@ func (m *processMaps) Close() error {
 //
 // It can be passed to loadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type processVariables struct {
-	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
-	OwnPidNs    *ebpf.Variable `ebpf:"own_pid_ns"`
-	PortBits    *ebpf.Variable `ebpf:"port_bits"`
-	Salt        *ebpf.Variable `ebpf:"salt"`
-	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`
+	FilterPorts  *ebpf.Variable `ebpf:"filter_ports"`
+	OwnPidNs     *ebpf.Variable `ebpf:"own_pid_ns"`
+	PortBits     *ebpf.Variable `ebpf:"port_bits"`
+	Salt         *ebpf.Variable `ebpf:"salt"`
+	WakeBytes    *ebpf.Variable `ebpf:"wake_bytes"`
+	WatchCgroups *ebpf.Variable `ebpf:"watch_cgroups"`
 }
 
 // processPrograms contains all programs after they have been loaded into the kernel.
 //
 // It can be passed to loadProcessObjects or ebpf.CollectionSpec.LoadAndAssign.
 type processPrograms struct {
+	CgroupAttachTask *ebpf.Program `ebpf:"cgroup_attach_task"`
 	SchedProcessExec *ebpf.Program `ebpf:"sched_process_exec"`
 	SchedProcessExit *ebpf.Program `ebpf:"sched_process_exit"`
 	SchedProcessFork *ebpf.Program `ebpf:"sched_process_fork"`
+	TaskRename       *ebpf.Program `ebpf:"task_rename"`
 }
 
 func (p *processPrograms) Close() error {
 	return _ProcessClose(
+		p.CgroupAttachTask,
 		p.SchedProcessExec,
 		p.SchedProcessExit,
 		p.SchedProcessFork,
+		p.TaskRename,
 	)
 }
 

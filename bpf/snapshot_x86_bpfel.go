@@ -31,6 +31,7 @@ const (
 	snapshotVarPortBits           = "port_bits"
 	snapshotVarSalt               = "salt"
 	snapshotVarWakeBytes          = "wake_bytes"
+	snapshotVarWatchCgroups       = "watch_cgroups"
 )
 
 // loadSnapshot returns the embedded CollectionSpec for snapshot.
@@ -97,11 +98,12 @@ type snapshotMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type snapshotVariableSpecs struct {
-	FilterPorts *ebpf.VariableSpec `ebpf:"filter_ports"`
-	OwnPidNs    *ebpf.VariableSpec `ebpf:"own_pid_ns"`
-	PortBits    *ebpf.VariableSpec `ebpf:"port_bits"`
-	Salt        *ebpf.VariableSpec `ebpf:"salt"`
-	WakeBytes   *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	FilterPorts  *ebpf.VariableSpec `ebpf:"filter_ports"`
+	OwnPidNs     *ebpf.VariableSpec `ebpf:"own_pid_ns"`
+	PortBits     *ebpf.VariableSpec `ebpf:"port_bits"`
+	Salt         *ebpf.VariableSpec `ebpf:"salt"`
+	WakeBytes    *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	WatchCgroups *ebpf.VariableSpec `ebpf:"watch_cgroups"`
 }
 
 // snapshotObjects contains all objects after they have been loaded into the kernel.
@@ -149,11 +151,12 @@ func (m *snapshotMaps) Close() error {
 //
 // It can be passed to loadSnapshotObjects or ebpf.CollectionSpec.LoadAndAssign.
 type snapshotVariables struct {
-	FilterPorts *ebpf.Variable `ebpf:"filter_ports"`
-	OwnPidNs    *ebpf.Variable `ebpf:"own_pid_ns"`
-	PortBits    *ebpf.Variable `ebpf:"port_bits"`
-	Salt        *ebpf.Variable `ebpf:"salt"`
-	WakeBytes   *ebpf.Variable `ebpf:"wake_bytes"`
+	FilterPorts  *ebpf.Variable `ebpf:"filter_ports"`
+	OwnPidNs     *ebpf.Variable `ebpf:"own_pid_ns"`
+	PortBits     *ebpf.Variable `ebpf:"port_bits"`
+	Salt         *ebpf.Variable `ebpf:"salt"`
+	WakeBytes    *ebpf.Variable `ebpf:"wake_bytes"`
+	WatchCgroups *ebpf.Variable `ebpf:"watch_cgroups"`
 }
 
 // snapshotPrograms contains all programs after they have been loaded into the kernel.

@@ -67,7 +67,7 @@ func TestMapsSayHowTheyLive(t *testing.T) {
 			}
 		}
 	}
-	if n != 13 {
-		t.Errorf("%d maps found, want 13", n)
+	if n != 14 {
+		t.Errorf("%d maps found, want 14", n)
 	}
 }

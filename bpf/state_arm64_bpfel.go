@@ -31,6 +31,7 @@ const (
 	stateVarPortBits          = "port_bits"
 	stateVarSalt              = "salt"
 	stateVarWakeBytes         = "wake_bytes"
+	stateVarWatchCgroups      = "watch_cgroups"
 )
 
 // loadState returns the embedded CollectionSpec for state.
@@ -102,6 +103,7 @@ type stateVariableSpecs struct {
 	PortBits       *ebpf.VariableSpec `ebpf:"port_bits"`
 	Salt           *ebpf.VariableSpec `ebpf:"salt"`
 	WakeBytes      *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	WatchCgroups   *ebpf.VariableSpec `ebpf:"watch_cgroups"`
 }
 
 // stateObjects contains all objects after they have been loaded into the kernel.
@@ -155,6 +157,7 @@ type stateVariables struct {
 	PortBits       *ebpf.Variable `ebpf:"port_bits"`
 	Salt           *ebpf.Variable `ebpf:"salt"`
 	WakeBytes      *ebpf.Variable `ebpf:"wake_bytes"`
+	WatchCgroups   *ebpf.Variable `ebpf:"watch_cgroups"`
 }
 
 // statePrograms contains all programs after they have been loaded into the kernel.

@@ -36,6 +36,7 @@ const (
 	tcpVarRetransmitArguments  = "retransmit_arguments"
 	tcpVarSalt                 = "salt"
 	tcpVarWakeBytes            = "wake_bytes"
+	tcpVarWatchCgroups         = "watch_cgroups"
 )
 
 // loadTcp returns the embedded CollectionSpec for tcp.
@@ -112,6 +113,7 @@ type tcpVariableSpecs struct {
 	RetransmitArguments *ebpf.VariableSpec `ebpf:"retransmit_arguments"`
 	Salt                *ebpf.VariableSpec `ebpf:"salt"`
 	WakeBytes           *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	WatchCgroups        *ebpf.VariableSpec `ebpf:"watch_cgroups"`
 }
 
 // tcpObjects contains all objects after they have been loaded into the kernel.
@@ -165,6 +167,7 @@ type tcpVariables struct {
 	RetransmitArguments *ebpf.Variable `ebpf:"retransmit_arguments"`
 	Salt                *ebpf.Variable `ebpf:"salt"`
 	WakeBytes           *ebpf.Variable `ebpf:"wake_bytes"`
+	WatchCgroups        *ebpf.Variable `ebpf:"watch_cgroups"`
 }
 
 // tcpPrograms contains all programs after they have been loaded into the kernel.

@@ -13,7 +13,7 @@ import (
 
 // choose finds the processes that the user named. Each name that leads to nothing is refused: a capture of nothing, found out
 // after a minute, is worse.
-func choose(proc Proc, cfg *Config, self format.PID) (chosen []procfs.Stat, err error) {
+func choose(proc Proc, cfg *Config, self format.PID, known *containers) (chosen []procfs.Stat, err error) {
 	for _, pid := range cfg.PIDs {
 		s, err := chooseProcess(proc, pid, self)
 		if err != nil {
@@ -23,6 +23,20 @@ func choose(proc Proc, cfg *Config, self format.PID) (chosen []procfs.Stat, err 
 	}
 	for _, comm := range cfg.Comms {
 		found, err := chooseComm(proc, comm, self)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, found...)
+	}
+	for _, path := range cfg.Cgroups {
+		found, err := chooseCgroup(proc, path, self)
+		if err != nil {
+			return nil, err
+		}
+		chosen = append(chosen, found...)
+	}
+	for _, word := range cfg.Containers {
+		found, err := chooseContainer(proc, word, self, known)
 		if err != nil {
 			return nil, err
 		}

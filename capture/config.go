@@ -31,7 +31,10 @@ type Config struct {
 	// descendants. At least one must be given.
 	PIDs    []format.PID
 	Comms   []string
-	Command []string
+	Cgroups []string // paths, as /proc/PID/cgroup or below /sys/fs/cgroup: all processes there and below, those that come too
+	// Containers are beginnings of ids, names, pods, POD/NAME, NAMESPACE/POD or NAMESPACE/POD/NAME, those that are started meanwhile too.
+	Containers []string
+	Command    []string
 	// Reexec are the arguments with which this program, run again, calls ExecHeld with what follows them: there the command is
 	// held until it is a target. Needed with Command.
 	Reexec []string
@@ -109,8 +112,8 @@ type Progress struct {
 
 func (c *Config) check() error {
 	switch {
-	case len(c.PIDs) == 0 && len(c.Comms) == 0 && len(c.Command) == 0:
-		return &UsageError{"nothing to record: choose processes with -p PID, --comm NAME, or a command after --"}
+	case len(c.PIDs)+len(c.Comms)+len(c.Cgroups)+len(c.Containers)+len(c.Command) == 0:
+		return &UsageError{"nothing to record: choose processes with -p PID, --comm NAME, --container NAME, --cgroup PATH, or a command after --"}
 	case c.Dir == "":
 		return &UsageError{"the name of the reel is empty: give one with -w NAME.reel"}
 	case c.Filter == nil:
@@ -139,6 +142,10 @@ func (c *Config) check() error {
 		return &UsageError{"0 is no process id: -p takes ids as ps shows them"}
 	case slices.Contains(c.Comms, ""):
 		return &UsageError{"--comm needs a name: ps -eo comm shows them"}
+	case slices.Contains(c.Containers, ""):
+		return &UsageError{"--container needs the beginning of an id, a name, or NAMESPACE/POD"}
+	case slices.ContainsFunc(c.Cgroups, func(path string) bool { return cgroupPath(path) == "/" }):
+		return &UsageError{"--cgroup needs the path of a cgroup below the root, which holds everything"}
 	case slices.Contains(c.Ports, 0):
 		return &UsageError{"0 is no port: --port takes 1 to 65535"}
 	}
@@ -177,7 +184,7 @@ func (c *Config) DoctorOptions() doctor.Options {
 }
 
 func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {
-	return bpf.Options{Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Transfer: c.transfer(), Salt: salt}
+	return bpf.Options{WatchCgroups: len(c.Cgroups)+len(c.Containers) > 0, Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Transfer: c.transfer(), Salt: salt}
 }
 
 // A reel of bounded size is sealed in small pieces: what is not sealed takes many times as much, and the bound is on both.
@@ -215,6 +222,12 @@ func (c *Config) targetNames() []string {
 	for _, comm := range c.Comms {
 		names = append(names, "comm "+comm)
 	}
+	for _, path := range c.Cgroups {
+		names = append(names, "cgroup "+path)
+	}
+	for _, word := range c.Containers {
+		names = append(names, "container "+word)
+	}
 	if len(c.Command) > 0 {
 		names = append(names, "command "+filepath.Base(c.Command[0]))
 	}
@@ -229,6 +242,10 @@ func DefaultDir(c *Config, now time.Time) string {
 		name = filepath.Base(c.Command[0])
 	case len(c.Comms) > 0:
 		name = c.Comms[0]
+	case len(c.Containers) > 0:
+		name = c.Containers[0]
+	case len(c.Cgroups) > 0:
+		name = filepath.Base(c.Cgroups[0])
 	case len(c.PIDs) > 0:
 		name, _ = procfs.New().Comm(c.PIDs[0]) // one that does not exist is refused later
 	}

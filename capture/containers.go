@@ -18,13 +18,14 @@ import (
 type containers struct {
 	hosts []*container.Host
 
-	mu     sync.Mutex
-	byPath map[string]container.Identity
-	names  map[container.Identity]container.Names // of those that were looked up; zero: no runtime's file tells
+	mu      sync.Mutex
+	byPath  map[string]container.Identity
+	names   map[container.Identity]container.Names // of those that were looked up; zero: no runtime's file tells
+	written map[container.Identity]bool            // that the reel has a row of
 
 	unnamed atomic.Uint64
 	failed  atomic.Uint64 // files that are there and cannot be used
-	failure string        // the first of these; valid once nothing looks up any more
+	failure string        // the first of these; read once nothing looks up any more
 }
 
 // Bounds of what is remembered: a node has some hundred cgroups. Beyond, a path is read again, and a container named again.
@@ -35,7 +36,7 @@ const (
 
 // newContainers looks for names in the file systems at roots. Those that are not there are left out.
 func newContainers(roots []string) *containers {
-	c := &containers{byPath: map[string]container.Identity{}, names: map[container.Identity]container.Names{}}
+	c := &containers{byPath: map[string]container.Identity{}, names: map[container.Identity]container.Names{}, written: map[container.Identity]bool{}}
 	for _, root := range roots {
 		if host, err := container.OpenHost(root); err == nil {
 			c.hosts = append(c.hosts, host)
@@ -62,7 +63,7 @@ func (c *containers) close() {
 	}
 }
 
-// identify fills in what the cgroup of a process says of its container. named is false if its names were not looked up yet.
+// identify fills in what the cgroup of a process says of its container. named is false if the reel has no row of it yet.
 func (c *containers) identify(row *format.Process) (id container.Identity, named bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,31 +79,26 @@ func (c *containers) identify(row *format.Process) (id container.Identity, named
 	if id == (container.Identity{}) {
 		return id, true
 	}
-	_, named = c.names[id]
-	return id, named
+	return id, c.written[id]
 }
 
-// lookup finds the names of a container. fresh is false if they were known.
-func (c *containers) lookup(id container.Identity, uid uint32) (names container.Names, fresh bool) {
+// lookup finds the names of a container.
+func (c *containers) lookup(id container.Identity, uid uint32) container.Names {
 	c.mu.Lock()
 	names, known := c.names[id]
 	c.mu.Unlock()
 	if known {
-		return names, false
+		return names
 	}
-	found := false
 	for _, h := range c.hosts {
 		n, err := h.Lookup(id, uid)
 		if err == nil {
-			names, found = n, true
+			names = n
 			break
 		}
 		if !errors.Is(err, fs.ErrNotExist) && c.failed.Add(1) == 1 {
 			c.failure = err.Error()
 		}
-	}
-	if !found && id.ID != "" {
-		c.unnamed.Add(1)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -110,7 +106,21 @@ func (c *containers) lookup(id container.Identity, uid uint32) (names container.
 		clear(c.names)
 	}
 	c.names[id] = names
-	return names, true
+	return names
+}
+
+// once reports whether a container is written for the first time.
+func (c *containers) once(id container.Identity) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.written[id] {
+		return false
+	}
+	if len(c.written) >= maxContainers {
+		clear(c.written)
+	}
+	c.written[id] = true
+	return true
 }
 
 // containerRow is what the reel keeps of a container.
@@ -136,9 +146,12 @@ func (c *containers) notes(note func(name NoteName, count uint64, detail string)
 
 // describeContainer names a container in the reel, once.
 func (d *describer) describeContainer(id container.Identity, uid uint32, cgroup string) error {
-	names, fresh := d.containers.lookup(id, uid)
-	if !fresh {
+	if !d.containers.once(id) {
 		return nil
+	}
+	names := d.containers.lookup(id, uid)
+	if names == (container.Names{}) && id.ID != "" {
+		d.containers.unnamed.Add(1)
 	}
 	if err := d.append(containerRow(d.clock.Now(), id, names, cgroup)); err != nil {
 		return fmt.Errorf("name container %.12s: %w", id.ID, err)

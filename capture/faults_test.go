@@ -55,6 +55,8 @@ func (k *fakeKernel) RemoveTarget(pid uint32) error {
 	return nil
 }
 
+func (k *fakeKernel) WatchCgroup(uint64, uint32) error { return nil }
+
 func (k *fakeKernel) Targets() ([]uint32, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -167,6 +169,8 @@ func (p fakeProc) Describe(pid format.PID) (format.Process, error) {
 	s, err := p.Stat(pid)
 	return format.Process{Op: format.ProcSnapshot, PID: pid, PPID: s.PPID, Start: s.Start, Comm: s.Comm}, err
 }
+
+func (p fakeProc) Cgroups(format.PID) ([]procfs.Membership, error) { return nil, nil }
 
 func (p fakeProc) CPUs() int { return 1 }
 

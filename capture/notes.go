@@ -46,7 +46,7 @@ const (
 // notes has one sentence for each name: what the summary of a recording prints.
 var notes = map[NoteName]string{
 	NoteTargetExited:       "recorded processes ended during the capture",
-	NoteTargetLate:         "processes got the name of --comm after the capture had started: what they did before they were found, within about a second, is missing",
+	NoteTargetLate:         "processes got the name of --comm, or came into a container or cgroup, after the capture had started: what they did before they were found, within about a second, is missing",
 	NoteSnapshotIncomplete: "sockets or processes that were there already could not all be listed",
 	NoteProcessUndescribed: "programs ended, or came too fast, before their path and cgroup could be read; name and arguments are there",
 	NoteProcessHidden:      "processes did not let us read their path or namespaces: CAP_SYS_PTRACE is missing",

@@ -21,6 +21,7 @@ type Kernel interface {
 	AddTarget(pid uint32) error
 	RemoveTarget(pid uint32) error
 	Targets() ([]uint32, error)
+	WatchCgroup(id uint64, hierarchy uint32) error
 	Snapshot(fn func(ev []byte)) error
 	Wait(timeout time.Duration) error
 	Drain(fn func(ev []byte) error) (int, error)
@@ -63,6 +64,7 @@ type Proc interface {
 	Comm(pid format.PID) (string, error)
 	Leader(tid format.PID) (format.PID, error)
 	Describe(pid format.PID) (format.Process, error)
+	Cgroups(pid format.PID) ([]procfs.Membership, error)
 	CPUs() int
 	Load() (int64, error)
 	OwnPIDNamespace() (uint64, error)

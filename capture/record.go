@@ -43,7 +43,9 @@ func record(ctx context.Context, cfg Config, p ports) (*Summary, error) {
 		return nil, err
 	}
 	self := format.PID(os.Getpid())
-	chosen, err := choose(p.proc, &cfg, self)
+	known := newContainers(cfg.hostRoots())
+	defer known.close()
+	chosen, err := choose(p.proc, &cfg, self, known)
 	if err != nil {
 		return nil, err
 	}
@@ -64,7 +66,7 @@ func record(ctx context.Context, cfg Config, p ports) (*Summary, error) {
 	}
 	cfg.Limits = limits
 	defer limitMemory(uint64(limits.Memory), rings)()
-	r, err := open(&cfg, p, self)
+	r, err := open(&cfg, p, self, known)
 	if err != nil {
 		return nil, err
 	}
@@ -95,7 +97,7 @@ type recording struct {
 	self   format.PID
 
 	targets *targets
-	watch   *commWatch
+	watch   *watch
 	procs   *describer
 	drain   *drainer
 	keeper  *keeper
@@ -117,7 +119,7 @@ type recording struct {
 }
 
 // open loads and attaches the hooks and makes the reel. If that fails, nothing is left behind.
-func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
+func open(cfg *Config, p ports, self format.PID, known *containers) (_ *recording, err error) {
 	kernel, err := p.load(cfg.bpfOptions(newSalt(), p.proc.CPUs()))
 	if err != nil {
 		return nil, explainLoad(err)
@@ -155,8 +157,8 @@ func open(cfg *Config, p ports, self format.PID) (_ *recording, err error) {
 	r.sink, r.begun = sink, p.clock.Now()
 	r.summary.Dir, r.summary.ProgramTime = cfg.Dir, -1
 	r.targets = newTargets(kernel, p.proc, self)
-	r.watch = newCommWatch(p.proc, self, cfg.Comms)
-	r.procs = newDescriber(p.proc, p.clock, sink, newContainers(cfg.hostRoots()))
+	r.watch = newWatch(p.proc, self, cfg, known)
+	r.procs = newDescriber(p.proc, p.clock, sink, known)
 	r.drain = newDrainer(kernel, sink, p.clock, r.procs)
 	r.keeper = newKeeper(kernel, p.clock, cfg.Limits, r.note)
 	r.heart = &heart{kernel: kernel, sink: sink, clock: p.clock, gauges: p.gauges, events: r.drain.total, keeper: r.keeper, programs: newProgramTimer(kernel),
@@ -323,6 +325,7 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 		}
 		chosen = append(chosen, held)
 	}
+	r.watchCgroups(chosen) // first: what enters from now on is seen, what is there already is in the process table
 	if err := r.adopt(chosen); err != nil {
 		return err
 	}
@@ -472,10 +475,10 @@ func (r *recording) nothingLeft() (Reason, error) {
 		if !r.commandEnded() {
 			return "", nil
 		}
-		if len(r.cfg.PIDs)+len(r.cfg.Comms) > 0 {
+		if len(r.cfg.PIDs) > 0 || r.watch.waits() {
 			return ReasonCommand, nil
 		}
-	} else if len(r.cfg.Comms) > 0 {
+	} else if r.watch.waits() {
 		return "", nil // one may come
 	}
 	pids, err := r.kernel.Targets()
@@ -540,7 +543,7 @@ func (r *recording) exitUnseen() bool {
 	return false
 }
 
-// adoptLate makes targets of processes that got a wanted name after the capture had begun.
+// adoptLate makes targets of processes that came to be wanted after the capture had begun.
 func (r *recording) adoptLate() error {
 	known, err := r.kernel.Targets()
 	if err != nil {

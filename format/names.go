@@ -30,7 +30,7 @@ var roleNames = []string{"unknown", "client", "server"}
 
 var triggerOpNames = []string{"", "armed", "fired", "acted", "failed", "silenced"}
 
-var procOpNames = []string{"", "fork", "exec", "exit", "snapshot"}
+var procOpNames = []string{"", "fork", "exec", "exit", "snapshot", "rename"}
 
 // ioFlagNames are in the order of their bits.
 var ioFlagNames = []string{"BLOCKED", "PEEK", "NO_ENTRY", "EOF", "MSG_START", "TRUNC", "NONBLOCK", "OFFSET_VALID", "MASKED",

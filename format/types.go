@@ -160,6 +160,7 @@ const (
 	ProcExec     ProcOp = 2
 	ProcExit     ProcOp = 3
 	ProcSnapshot ProcOp = 4
+	ProcRename   ProcOp = 5 // it gave itself another name: the rest is as before
 )
 
 // Endpoint is one end of a connection. The zero value is unknown.

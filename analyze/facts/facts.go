@@ -185,10 +185,11 @@ const (
 	EndExec   ProcessEnd = 1 // its process went on with another program
 	EndExit   ProcessEnd = 2 // it called exit(2), or returned
 	EndSignal ProcessEnd = 3 // a signal ended it
+	EndRename ProcessEnd = 4 // its process went on under another name
 )
 
 func (e ProcessEnd) String() string {
-	return [...]string{"", "exec", "exit", "signal"}[min(int(e), 3)]
+	return [...]string{"", "exec", "exit", "signal", "rename"}[min(int(e), 4)]
 }
 
 // Container is what is known of a container. Names are "" where no container runtime told.

@@ -162,7 +162,7 @@ var registry = [numNames]registered{
 	Masked:      {"masked", facts.Info, Capture, "Credentials were replaced by '*' before they reached the disk; --keep-secrets keeps them."},
 
 	NoteTargetExited:       {"target_exited", facts.Info, Capture, "A recorded process ended during the capture."},
-	NoteTargetLate:         {"target_late", facts.Notice, Capture, "Processes got the name of --comm after the capture had started: what they did before they were found, within about a second, is missing."},
+	NoteTargetLate:         {"target_late", facts.Notice, Capture, "Processes got the name of --comm, or came into a container or cgroup, after the capture had started: what they did before they were found, within about a second, is missing."},
 	NoteSnapshotIncomplete: {"snapshot_incomplete", facts.Notice, Capture, "Sockets or processes that were there already could not all be listed: addresses, roles or names of some may be missing."},
 	NoteProcessUndescribed: {"process_undescribed", facts.Info, Capture, "Programs ended, or came too fast, before their path and cgroup could be read; their names are there."},
 	NoteProcessHidden:      {"process_hidden", facts.Notice, Capture, "Processes did not let the recorder read their path or namespaces: record as root, or with CAP_SYS_PTRACE."},

@@ -195,6 +195,14 @@ func (t *Table) apply(r *format.Process) {
 			image.Exe = cmp.Or(image.Exe, p.Exe)
 			image.Comm = cmp.Or(image.Comm, p.Comm)
 		}
+	case format.ProcRename:
+		if same {
+			// All but the name stays.
+			image.Exe, image.Container, r.Args, r.Cgroup = last.Exe, last.Container, last.row.Args, last.row.Cgroup
+			if last.end == facts.EndNone {
+				last.until, last.end = r.Time, facts.EndRename
+			}
+		}
 	case format.ProcSnapshot:
 		if same {
 			// Found again, at the end or by a second snapshot: what was not known is now.

@@ -9,6 +9,7 @@ const volatile __u32 wake_bytes = 1;   /* bytes written to a ring between two wa
 const volatile __u64 salt = 0;         /* of socket ids */
 const volatile __u8 filter_ports = 0;  /* 1: only sockets with a port of port_bits */
 const volatile __u32 own_pid_ns = 0;   /* inode number of the pid namespace that user space sees, if it is not the initial one */
+const volatile __u8 watch_cgroups = 0; /* 1: wanted_cgroups holds some */
 const volatile __u64 port_bits[1024];  /* one bit a port, host order */
 
 static __always_inline bool port_listed(__u16 port)

@@ -130,6 +130,7 @@ enum proc_op {
 	PROC_EXEC = 2,
 	PROC_EXIT = 3,
 	PROC_SNAPSHOT = 4, /* found, at the start, at the end, or when it became a target */
+	PROC_RENAME = 5,   /* comm is its new name */
 };
 
 enum proc_flag {

@@ -216,7 +216,9 @@ struct kernfs_node___before_6_15 {
 	struct kernfs_node___before_6_15 *parent;
 };
 
-struct cgroup_root;
+struct cgroup_root {
+	int hierarchy_id;
+};
 
 struct cgroup {
 	struct kernfs_node *kn;
@@ -314,6 +316,7 @@ struct files_struct {
 
 struct task_struct {
 	struct thread_info thread_info;
+	unsigned int in_execve : 1;
 	int pid, tgid;
 	int exit_code;
 	__u64 start_boottime;

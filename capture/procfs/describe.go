@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"github.com/ebpf-reel/reel/format"
 )
@@ -49,10 +48,10 @@ func (f FS) Describe(pid format.PID) (format.Process, error) {
 	row.Exe = exe
 	row.Args, row.ArgsCut, err = f.args(pid)
 	note(err)
-	cgroup, err := f.read(pid, "cgroup")
+	cgroups, err := f.Cgroups(pid)
 	note(err)
-	row.Cgroup = cgroupPath(cgroup)
-	row.CgroupID = cgroupID(cgroup)
+	row.Cgroup = Best(cgroups)
+	row.CgroupID = cgroupID(cgroups)
 	for name, to := range map[string]*uint64{"pid": &row.PidNS, "mnt": &row.MntNS, "net": &row.NetNS} {
 		*to, err = namespace(f.path(pid, "ns/"+name))
 		note(err)
@@ -128,55 +127,6 @@ func statusLast(status []byte, name string) uint64 {
 			if fields := bytes.Fields(rest); len(fields) > 0 {
 				n, _ := strconv.ParseUint(string(fields[len(fields)-1]), 10, 32)
 				return n
-			}
-		}
-	}
-	return 0
-}
-
-// cgroupPath picks the path that says most of a process out of /proc/PID/cgroup: the longest, and of several the one of the v2
-// hierarchy, or else of systemd's. Where v1 and v2 are mounted side by side, one is often the root, or the service that started
-// a container.
-func cgroupPath(data []byte) string {
-	var best string
-	var rank int
-	for line := range bytes.Lines(data) {
-		hierarchy, rest, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), ":")
-		controllers, path, _ := strings.Cut(rest, ":")
-		r := 1
-		switch {
-		case hierarchy == "0" && controllers == "":
-			r = 3
-		case controllers == "name=systemd":
-			r = 2
-		}
-		if len(path) > len(best) || len(path) == len(best) && r > rank {
-			best, rank = path, r
-		}
-	}
-	return best
-}
-
-// cgroupRoots are where the v2 hierarchy is mounted: alone, or beside v1.
-var cgroupRoots = []string{"/sys/fs/cgroup/unified", "/sys/fs/cgroup"}
-
-const cgroup2Magic = 0x63677270 // CGROUP2_SUPER_MAGIC of include/uapi/linux/magic.h
-
-// cgroupID is the number that the kernel side gives for the same cgroup: the inode of its directory in the v2 hierarchy.
-func cgroupID(data []byte) uint64 {
-	for line := range bytes.Lines(data) {
-		path, ok := strings.CutPrefix(strings.TrimSuffix(string(line), "\n"), "0::")
-		if !ok || strings.Contains(path, "/../") {
-			continue
-		}
-		for _, root := range cgroupRoots {
-			var mount syscall.Statfs_t
-			if syscall.Statfs(root, &mount) != nil || mount.Type != cgroup2Magic {
-				continue
-			}
-			var dir syscall.Stat_t
-			if syscall.Stat(filepath.Join(root, path), &dir) == nil {
-				return dir.Ino
 			}
 		}
 	}

@@ -105,7 +105,7 @@ func TestParsesStat(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%q: %v", comm, err)
 		}
-		want := Stat{PID: 4711, PPID: 1, Comm: comm, State: 'S', Threads: 9, Start: 1234 * uint64(Tick)}
+		want := Stat{PID: 4711, PPID: 1, Comm: comm, State: 'S', Threads: 9, CPU: 110 * time.Millisecond, Start: 1234 * uint64(Tick)}
 		if s != want {
 			t.Errorf("got %+v, want %+v", s, want)
 		}
@@ -132,7 +132,7 @@ func TestPicksTheCgroupThatNames(t *testing.T) {
 		"12:memory:/kubepods/pod1/c1\n1:name=systemd:/\n":                     "/kubepods/pod1/c1",
 		"1:name=systemd:/user.slice\n0::/system.slice/containerd.service:x\n": "/system.slice/containerd.service:x",
 	} {
-		if got := cgroupPath([]byte(text)); got != want {
+		if got := Best(parseCgroups([]byte(text))); got != want {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}

@@ -24,6 +24,8 @@ import (
 type captureFlags struct {
 	pids          []uint
 	comms         []string
+	cgroups       []string
+	containers    []string
 	duration      time.Duration
 	output        string
 	snaplen       snaplenValue
@@ -44,7 +46,7 @@ type captureFlags struct {
 func newCaptureCommand() *cobra.Command {
 	f := captureFlags{snaplen: capture.DefaultSnaplen}
 	cmd := &cobra.Command{
-		Use:   "capture {-p PID | --comm NAME | -- CMD ARGS} [-w X.reel]",
+		Use:   "capture {-p PID | --comm NAME | --container NAME | --cgroup PATH | -- CMD ARGS} [-w X.reel]",
 		Short: "Record what processes do on the network",
 		Long: `capture records the socket calls of chosen processes and of all their descendants, with the first bytes of each message,
 into a reel. It ends after --duration, at the first Ctrl-C, or when nothing is left to record; a second Ctrl-C does not
@@ -54,6 +56,7 @@ With --ring or --ring-size it is a flight recorder: it keeps the last of what ha
 nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that the ring holds.`,
 		Example: `  reel capture --comm nginx -d 60s -w checkout.reel
   reel capture -p 4711,4712 --port 8080
+  reel capture --container shop/web-7d9f8 -d 60s
   reel capture -w test.reel -- go test ./...
   reel capture --comm nginx --ring 5m --ring-size 2GiB -w nginx.flight`,
 		Args: cobra.ArbitraryArgs, // config says what is wrong with them
@@ -68,6 +71,8 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags := cmd.Flags()
 	flags.UintSliceVarP(&f.pids, "pid", "p", nil, "record these processes: `PID[,PID]`")
 	flags.StringArrayVar(&f.comms, "comm", nil, "record the processes called `NAME`, those that are started meanwhile too (may be repeated)")
+	flags.StringArrayVar(&f.containers, "container", nil, "record the containers that `NAME` stands for: the beginning of an id, a name, a pod, NAMESPACE/POD; those that are started meanwhile too (may be repeated)")
+	flags.StringArrayVar(&f.cgroups, "cgroup", nil, "record the processes of the cgroup at `PATH` and below, those that enter meanwhile too (may be repeated)")
 	flags.DurationVarP(&f.duration, "duration", "d", 0, "end after this time, as 60s or 5m; 0: at Ctrl-C, or when nothing is left to record")
 	flags.StringVarP(&f.output, "write", "w", "", "write the reel to `DIR` (default: the name of what is recorded, and the time)")
 	flags.VarP(&f.snaplen, "snaplen", "s", "copy at most this many `BYTES` of each message, or full")
@@ -89,7 +94,7 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 // config checks the command line as a whole.
 func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config, error) {
 	cfg := capture.Config{
-		Dir: f.output, Comms: f.comms, Duration: f.duration, Snaplen: uint32(f.snaplen), Payload: f.payload,
+		Dir: f.output, Comms: f.comms, Cgroups: f.cgroups, Containers: f.containers, Duration: f.duration, Snaplen: uint32(f.snaplen), Payload: f.payload,
 		Tool: "reel " + toolVersion(), CommandLine: mask.Args(slices.Clone(os.Args)),
 		RingBytes: int(f.ringBytes), SegmentBytes: int64(f.segmentBytes), SegmentTime: f.segmentTime, FlushInterval: f.flushInterval,
 	}

@@ -152,7 +152,7 @@ var heartbeatColumns = []column{
 }
 
 var processColumns = []column{
-	required(word(named("op", "an operation: fork, exec, exit or snapshot", format.ParseProcOp,
+	required(word(named("op", "an operation: fork, exec, exit, snapshot or rename", format.ParseProcOp,
 		func(r *format.Process) *format.ProcOp { return &r.Op }), format.ParseProcOp)),
 	number("pid", func(r *format.Process) *format.PID { return &r.PID }),
 	withDefault(number("tid", processTID), processTID, "pid", func(r *format.Process) format.TID { return format.TID(r.PID) }),

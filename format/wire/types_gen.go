@@ -628,6 +628,7 @@ const (
 	ProcExec     = 2
 	ProcExit     = 3
 	ProcSnapshot = 4
+	ProcRename   = 5
 )
 
 // enum tcp_op

@@ -193,7 +193,7 @@ type processRow struct {
 	SawStart    bool     `parquet:"saw_start" json:"saw_start" doc:"its fork or exec is in the reel"`
 	Until       *int64   `parquet:"until_ns,optional" json:"until_ns" doc:"ns, CLOCK_MONOTONIC: when it ended; null: it was there when the reel ended"`
 	UntilWall   *Wall    `parquet:"until_time,optional,timestamp(nanosecond)" json:"until_time" doc:"the same, UTC"`
-	End         string   `parquet:"end,dict" json:"end" doc:"exec (its process went on with another program), exit, signal; empty: it did not"`
+	End         string   `parquet:"end,dict" json:"end" doc:"exec (its process went on with another program), rename (under another name), exit, signal; empty: it did not"`
 	ExitCode    *uint16  `parquet:"exit_code,optional" json:"exit_code" doc:"of an exit"`
 	Signal      *uint16  `parquet:"signal,optional" json:"signal" doc:"number of the signal that ended it"`
 	Core        bool     `parquet:"core_dumped" json:"core_dumped" doc:"it left a core dump"`
