@@ -34,6 +34,7 @@ const (
 	syscallsVarSalt            = "salt"
 	syscallsVarShed            = "shed"
 	syscallsVarSnaplen         = "snaplen"
+	syscallsVarTransferLimit   = "transfer_limit"
 	syscallsVarWakeBytes       = "wake_bytes"
 	syscallsVarWatchCgroups    = "watch_cgroups"
 )
@@ -104,14 +105,15 @@ type syscallsMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type syscallsVariableSpecs struct {
-	FilterPorts  *ebpf.VariableSpec `ebpf:"filter_ports"`
-	OwnPidNs     *ebpf.VariableSpec `ebpf:"own_pid_ns"`
-	PortBits     *ebpf.VariableSpec `ebpf:"port_bits"`
-	Salt         *ebpf.VariableSpec `ebpf:"salt"`
-	Shed         *ebpf.VariableSpec `ebpf:"shed"`
-	Snaplen      *ebpf.VariableSpec `ebpf:"snaplen"`
-	WakeBytes    *ebpf.VariableSpec `ebpf:"wake_bytes"`
-	WatchCgroups *ebpf.VariableSpec `ebpf:"watch_cgroups"`
+	FilterPorts   *ebpf.VariableSpec `ebpf:"filter_ports"`
+	OwnPidNs      *ebpf.VariableSpec `ebpf:"own_pid_ns"`
+	PortBits      *ebpf.VariableSpec `ebpf:"port_bits"`
+	Salt          *ebpf.VariableSpec `ebpf:"salt"`
+	Shed          *ebpf.VariableSpec `ebpf:"shed"`
+	Snaplen       *ebpf.VariableSpec `ebpf:"snaplen"`
+	TransferLimit *ebpf.VariableSpec `ebpf:"transfer_limit"`
+	WakeBytes     *ebpf.VariableSpec `ebpf:"wake_bytes"`
+	WatchCgroups  *ebpf.VariableSpec `ebpf:"watch_cgroups"`
 }
 
 // syscallsObjects contains all objects after they have been loaded into the kernel.
@@ -161,14 +163,15 @@ func (m *syscallsMaps) Close() error {
 //
 // It can be passed to loadSyscallsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type syscallsVariables struct {
-	FilterPorts  *ebpf.Variable `ebpf:"filter_ports"`
-	OwnPidNs     *ebpf.Variable `ebpf:"own_pid_ns"`
-	PortBits     *ebpf.Variable `ebpf:"port_bits"`
-	Salt         *ebpf.Variable `ebpf:"salt"`
-	Shed         *ebpf.Variable `ebpf:"shed"`
-	Snaplen      *ebpf.Variable `ebpf:"snaplen"`
-	WakeBytes    *ebpf.Variable `ebpf:"wake_bytes"`
-	WatchCgroups *ebpf.Variable `ebpf:"watch_cgroups"`
+	FilterPorts   *ebpf.Variable `ebpf:"filter_ports"`
+	OwnPidNs      *ebpf.Variable `ebpf:"own_pid_ns"`
+	PortBits      *ebpf.Variable `ebpf:"port_bits"`
+	Salt          *ebpf.Variable `ebpf:"salt"`
+	Shed          *ebpf.Variable `ebpf:"shed"`
+	Snaplen       *ebpf.Variable `ebpf:"snaplen"`
+	TransferLimit *ebpf.Variable `ebpf:"transfer_limit"`
+	WakeBytes     *ebpf.Variable `ebpf:"wake_bytes"`
+	WatchCgroups  *ebpf.Variable `ebpf:"watch_cgroups"`
 }
 
 // syscallsPrograms contains all programs after they have been loaded into the kernel.

@@ -28,7 +28,7 @@ func TestRefusals(t *testing.T) {
 		set  func(*Config)
 		want string // the sentence, or its end
 	}{
-		{"nothing", func(*Config) {}, "nothing to record: choose processes with -p PID, --comm NAME, or a command after --"},
+		{"nothing", func(*Config) {}, "nothing to record: choose processes with -p PID, --comm NAME, --container NAME, --cgroup PATH, or a command after --"},
 		{"no such process", func(c *Config) { c.PIDs = []format.PID{1<<22 - 1} }, "process 4194303 does not exist: ps -e lists those that do"},
 		{"no such name", func(c *Config) { c.Comms = []string{"no-such-name"} }, "--comm no-such-name names no process that runs now: ps -eo pid,comm shows the names (the first 15 characters count)"},
 		{"itself", func(c *Config) { c.PIDs = []format.PID{self} }, fmt.Sprintf("process %d is this recorder itself: it does not record itself; choose another process", self)},
