@@ -16,27 +16,31 @@ import (
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	syscallsMapBlocked         = "blocked"
-	syscallsMapConversations   = "conversations"
-	syscallsMapCpus            = "cpus"
-	syscallsMapListeners       = "listeners"
-	syscallsMapRings           = "rings"
-	syscallsMapScratch         = "scratch"
-	syscallsMapSockets         = "sockets"
-	syscallsMapTargets         = "targets"
-	syscallsProgSchedSwitch    = "sched_switch"
-	syscallsProgSysEnter       = "sys_enter"
-	syscallsProgSysExit        = "sys_exit"
-	syscallsProgSysExitBounded = "sys_exit_bounded"
-	syscallsVarFilterPorts     = "filter_ports"
-	syscallsVarOwnPidNs        = "own_pid_ns"
-	syscallsVarPortBits        = "port_bits"
-	syscallsVarSalt            = "salt"
-	syscallsVarShed            = "shed"
-	syscallsVarSnaplen         = "snaplen"
-	syscallsVarTransferLimit   = "transfer_limit"
-	syscallsVarWakeBytes       = "wake_bytes"
-	syscallsVarWatchCgroups    = "watch_cgroups"
+	syscallsMapBlocked           = "blocked"
+	syscallsMapConversations     = "conversations"
+	syscallsMapCpus              = "cpus"
+	syscallsMapEndpoints         = "endpoints"
+	syscallsMapListeners         = "listeners"
+	syscallsMapRings             = "rings"
+	syscallsMapScratch           = "scratch"
+	syscallsMapSockets           = "sockets"
+	syscallsMapTargets           = "targets"
+	syscallsMapUnseen            = "unseen"
+	syscallsProgExitCloses       = "exit_closes"
+	syscallsProgSchedPrepareExec = "sched_prepare_exec"
+	syscallsProgSchedSwitch      = "sched_switch"
+	syscallsProgSysEnter         = "sys_enter"
+	syscallsProgSysExit          = "sys_exit"
+	syscallsProgSysExitBounded   = "sys_exit_bounded"
+	syscallsVarFilterPorts       = "filter_ports"
+	syscallsVarOwnPidNs          = "own_pid_ns"
+	syscallsVarPortBits          = "port_bits"
+	syscallsVarSalt              = "salt"
+	syscallsVarShed              = "shed"
+	syscallsVarSnaplen           = "snaplen"
+	syscallsVarTransferLimit     = "transfer_limit"
+	syscallsVarWakeBytes         = "wake_bytes"
+	syscallsVarWatchCgroups      = "watch_cgroups"
 )
 
 // loadSyscalls returns the embedded CollectionSpec for syscalls.
@@ -81,10 +85,12 @@ type syscallsSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type syscallsProgramSpecs struct {
-	SchedSwitch    *ebpf.ProgramSpec `ebpf:"sched_switch"`
-	SysEnter       *ebpf.ProgramSpec `ebpf:"sys_enter"`
-	SysExit        *ebpf.ProgramSpec `ebpf:"sys_exit"`
-	SysExitBounded *ebpf.ProgramSpec `ebpf:"sys_exit_bounded"`
+	ExitCloses       *ebpf.ProgramSpec `ebpf:"exit_closes"`
+	SchedPrepareExec *ebpf.ProgramSpec `ebpf:"sched_prepare_exec"`
+	SchedSwitch      *ebpf.ProgramSpec `ebpf:"sched_switch"`
+	SysEnter         *ebpf.ProgramSpec `ebpf:"sys_enter"`
+	SysExit          *ebpf.ProgramSpec `ebpf:"sys_exit"`
+	SysExitBounded   *ebpf.ProgramSpec `ebpf:"sys_exit_bounded"`
 }
 
 // syscallsMapSpecs contains maps before they are loaded into the kernel.
@@ -94,11 +100,13 @@ type syscallsMapSpecs struct {
 	Blocked       *ebpf.MapSpec `ebpf:"blocked"`
 	Conversations *ebpf.MapSpec `ebpf:"conversations"`
 	Cpus          *ebpf.MapSpec `ebpf:"cpus"`
+	Endpoints     *ebpf.MapSpec `ebpf:"endpoints"`
 	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
 	Rings         *ebpf.MapSpec `ebpf:"rings"`
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Sockets       *ebpf.MapSpec `ebpf:"sockets"`
 	Targets       *ebpf.MapSpec `ebpf:"targets"`
+	Unseen        *ebpf.MapSpec `ebpf:"unseen"`
 }
 
 // syscallsVariableSpecs contains global variables before they are loaded into the kernel.
@@ -139,11 +147,13 @@ type syscallsMaps struct {
 	Blocked       *ebpf.Map `ebpf:"blocked"`
 	Conversations *ebpf.Map `ebpf:"conversations"`
 	Cpus          *ebpf.Map `ebpf:"cpus"`
+	Endpoints     *ebpf.Map `ebpf:"endpoints"`
 	Listeners     *ebpf.Map `ebpf:"listeners"`
 	Rings         *ebpf.Map `ebpf:"rings"`
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Sockets       *ebpf.Map `ebpf:"sockets"`
 	Targets       *ebpf.Map `ebpf:"targets"`
+	Unseen        *ebpf.Map `ebpf:"unseen"`
 }
 
 func (m *syscallsMaps) Close() error {
@@ -151,11 +161,13 @@ func (m *syscallsMaps) Close() error {
 		m.Blocked,
 		m.Conversations,
 		m.Cpus,
+		m.Endpoints,
 		m.Listeners,
 		m.Rings,
 		m.Scratch,
 		m.Sockets,
 		m.Targets,
+		m.Unseen,
 	)
 }
 
@@ -178,14 +190,18 @@ type syscallsVariables struct {
 //
 // It can be passed to loadSyscallsObjects or ebpf.CollectionSpec.LoadAndAssign.
 type syscallsPrograms struct {
-	SchedSwitch    *ebpf.Program `ebpf:"sched_switch"`
-	SysEnter       *ebpf.Program `ebpf:"sys_enter"`
-	SysExit        *ebpf.Program `ebpf:"sys_exit"`
-	SysExitBounded *ebpf.Program `ebpf:"sys_exit_bounded"`
+	ExitCloses       *ebpf.Program `ebpf:"exit_closes"`
+	SchedPrepareExec *ebpf.Program `ebpf:"sched_prepare_exec"`
+	SchedSwitch      *ebpf.Program `ebpf:"sched_switch"`
+	SysEnter         *ebpf.Program `ebpf:"sys_enter"`
+	SysExit          *ebpf.Program `ebpf:"sys_exit"`
+	SysExitBounded   *ebpf.Program `ebpf:"sys_exit_bounded"`
 }
 
 func (p *syscallsPrograms) Close() error {
 	return _SyscallsClose(
+		p.ExitCloses,
+		p.SchedPrepareExec,
 		p.SchedSwitch,
 		p.SysEnter,
 		p.SysExit,
