@@ -6,8 +6,8 @@ MAKEFLAGS += --no-print-directory
 help: ## Show the jobs
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-build: ## Build bin/reel
-	go build -trimpath -o bin/reel ./cmd/reel
+build: ## Build bin/reel, one static binary
+	CGO_ENABLED=0 go build -trimpath -o bin/reel ./cmd/reel
 
 demo: ## Run a small shop, capture it for 10 s, analyze it, write the report (as root; else on a recorded reel)
 	@scripts/demo.sh

@@ -35,7 +35,7 @@ func explain(what string, err error) error {
 		return nil
 	case errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) && !verifierRefused(err):
 		return &UnsupportedError{what, "the kernel refused (" + unix.EPERM.Error() + ")",
-			"run as root, or give the program CAP_BPF, CAP_PERFMON, CAP_NET_ADMIN and CAP_SYS_PTRACE (before Linux 5.8: CAP_SYS_ADMIN); " +
+			"run as root, or give the program CAP_BPF, CAP_PERFMON and CAP_SYS_PTRACE; " +
 				"in a container also check its seccomp profile and kernel lockdown", err}
 	case errors.Is(err, unix.ENOMEM):
 		return &UnsupportedError{what, "not enough memory for the kernel's rings", "choose a smaller ring", err}

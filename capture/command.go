@@ -10,11 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"github.com/ebpf-reel/reel/capture/privilege"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -91,7 +93,7 @@ func hold(reexec []string, path string, command []string) (*heldCommand, error) 
 	return h, nil
 }
 
-// ExecHeld makes this process the command: args are the path of a program and its arguments, from its name on. It returns
+// ExecHeld makes this process the command, without the capabilities that reel may have been given (root stays root): args are the path of a program and its arguments, from its name on. It returns
 // only if that was not to be, with the exit code of this process.
 func ExecHeld(args []string) int {
 	if len(args) < 2 {
@@ -105,7 +107,11 @@ func ExecHeld(args []string) int {
 	if n, err := syscall.Read(gateFD, make([]byte, 1)); n != 1 || err != nil {
 		return 127 // the recorder has given up
 	}
-	err := syscall.Exec(args[0], args[1:], os.Environ())
+	runtime.LockOSThread() // capabilities are a thread's, and this is the one that becomes the command
+	err := privilege.CloseToChildren()
+	if err == nil {
+		err = syscall.Exec(args[0], args[1:], os.Environ())
+	}
 	_, _ = syscall.Write(verdictFD, []byte(err.Error()))
 	return 127
 }

@@ -71,6 +71,8 @@ type Config struct {
 	SegmentTime   time.Duration
 	FlushInterval time.Duration
 
+	Privileges Privileges // what this process keeps of its own
+
 	// OnReady is called once when everything is attached, before a Command runs; OnProgress each second. Both may be nil.
 	OnReady    func(Ready)
 	OnProgress func(Progress)

@@ -356,6 +356,9 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 			return err
 		}
 	}
+	if err := r.reduce(); err != nil {
+		return err
+	}
 	r.ready = true
 	if r.command != nil {
 		return r.describeCommand()

@@ -4,7 +4,6 @@ package doctor
 
 import (
 	"bytes"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -87,10 +86,9 @@ func (n node) capabilities() (checks []format.Check) {
 		case set.Has(need.capability):
 		default:
 			c.State, c.Found, c.Lost = format.CheckLimited, "not effective", need.lost
-			c.Remedy = fmt.Sprintf("run reel as root, or give it the capability: setcap %s+ep reel", strings.ToLower(need.name))
+			c.Remedy = "run reel as root, or give the binary what it needs: " + Grant
 			if need.required {
 				c.State = format.CheckBlocked
-				c.Remedy = "run reel as root, or give the binary what it needs: " + Grant
 			} else if strings.HasPrefix(need.lost, "nothing") {
 				c.State, c.Remedy = format.CheckOK, ""
 			}

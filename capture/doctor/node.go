@@ -60,6 +60,12 @@ func parseVersion(release string) (v version, ok bool) {
 	return v, n == 2
 }
 
+// KernelBefore reports whether the kernel that runs is older than a version. One that does not tell is taken for old.
+func KernelBefore(major, minor int) bool {
+	v, known := parseVersion(node{root: "/"}.release())
+	return !known || v.before(version{major, minor})
+}
+
 func (n node) release() string { return n.line("proc/sys/kernel/osrelease") }
 
 func (n node) kernel() format.Check {

@@ -16,9 +16,9 @@ import (
 	"syscall"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/ebpf-reel/reel/capture/privilege"
 	"github.com/ebpf-reel/reel/format"
+	"golang.org/x/sys/unix"
 )
 
 // Words of the worker's command line: Config.Reexec, then "idle" or "normal", the recorder's pid, and the reel.
@@ -41,6 +41,19 @@ func Work(args []string, filter format.Filter) int {
 	return 0
 }
 
+// giveUpPrivileges leaves this process what it takes to reach the reel: nothing, where its user does without.
+func giveUpPrivileges(dir string) error {
+	var keep privilege.Set
+	if privilege.CanWrite(dir, keep) != nil {
+		keep = privilege.Of(unix.CAP_DAC_READ_SEARCH)
+	}
+	_, err := privilege.Reduce(keep)
+	if errors.Is(err, privilege.ErrCgo) { // a build for tests
+		return nil
+	}
+	return err
+}
+
 func work(args []string, filter format.Filter, in io.Reader, out io.Writer) error {
 	if len(args) != 3 || args[0] != wordIdle && args[0] != wordNormal {
 		return errors.New("this is started by reel capture only")
@@ -59,6 +72,9 @@ func work(args []string, filter format.Filter, in io.Reader, out io.Writer) erro
 		if err := setIdle(os.Getpid(), true); err != nil {
 			return err
 		}
+	}
+	if err := giveUpPrivileges(args[2]); err != nil {
+		return err
 	}
 	runtime.GOMAXPROCS(1) // a collector beside the work would let the heap grow meanwhile
 	debug.SetGCPercent(heapPercent)

@@ -33,6 +33,7 @@ type captureFlags struct {
 	payload       string
 	keepSecrets   bool
 	only          []string
+	freeze        bool
 	ringBytes     sizeValue
 	segmentBytes  sizeValue
 	segmentTime   time.Duration
@@ -80,6 +81,7 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags.StringVar(&f.payload, "payload", "snap", "what the reel keeps of the bytes: none, heads (of HTTP), snap (what --snaplen copied), full (every byte)")
 	flags.BoolVar(&f.keepSecrets, "keep-secrets", false, "keep credentials instead of masking them")
 	flags.StringSliceVar(&f.only, "only", nil, "record only these `PARTS`: net is what there is")
+	flags.BoolVar(&f.freeze, "freeze", false, "give up all privileges once everything is attached: processes that come later are described less")
 	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
 	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 32MiB)")
 	flags.DurationVar(&f.segmentTime, "segment-time", 0, "seal a segment after this time at the latest (default 10s)")
@@ -103,6 +105,10 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		return cfg, err
 	}
 	cfg.Limits = limits
+	cfg.Privileges = capture.PrivilegesReduced
+	if f.freeze {
+		cfg.Privileges = capture.PrivilegesFrozen
+	}
 	if changed := cmd.Flags().Changed; changed("ring") || changed("ring-size") {
 		if f.ring < 0 || changed("ring") && f.ring == 0 {
 			return cfg, &usageError{"--ring needs a time that is kept: --ring 5m"}
