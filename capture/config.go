@@ -76,7 +76,9 @@ type Config struct {
 	// OnReady is called once when everything is attached, before a Command runs; OnProgress each second. Both may be nil.
 	OnReady    func(Ready)
 	OnProgress func(Progress)
-	OnFiring   func(Firing) // a trigger rule fired; may be nil
+	// OnFiring is called when a trigger rule fires, OnAction for each of its actions once it was done or failed. Both may be nil.
+	OnFiring func(Firing)
+	OnAction func(ActionDone)
 }
 
 // Ready says what a capture that has begun records.

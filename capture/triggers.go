@@ -34,7 +34,10 @@ type triggers struct {
 	overlay trigger.Overlay
 	expires *time.Timer // runs when a snaplen may run out
 
+	proc     Proc
+	procs    *describer
 	onFiring func(Firing)
+	onAction func(ActionDone)
 	snaps    chan snapped
 	snapping int
 }
@@ -62,6 +65,14 @@ type Firing struct {
 	Subject   string // "process 4711 (nginx)"; "" all that is recorded
 	Detail    string
 	Condition string // "cpu > 80%"
+}
+
+// ActionDone is how an action of a firing went.
+type ActionDone struct {
+	Name   string // of the rule
+	Action string
+	Detail string // what came of it
+	Err    error  // nil: it was done
 }
 
 // checkTriggers says what rules ask of this capture that it cannot give.
@@ -121,7 +132,7 @@ func newTriggers(cfg *Config, kernel Kernel, sink Sink, clock Clock) (*triggers,
 	if err != nil {
 		return nil, err
 	}
-	t := &triggers{kernel: kernel, clock: clock, sink: sink, engine: engine, rules: engine.Rules(), snaplen: cfg.Snaplen, onFiring: cfg.OnFiring,
+	t := &triggers{kernel: kernel, clock: clock, sink: sink, engine: engine, rules: engine.Rules(), snaplen: cfg.Snaplen, onFiring: cfg.OnFiring, onAction: cfg.OnAction,
 		expires: time.NewTimer(math.MaxInt64), snaps: make(chan snapped, 1)}
 	t.observer = newObserver(t.rules, cfg.Heads)
 	return t, nil
@@ -133,6 +144,7 @@ func (t *triggers) begin(proc Proc, procs *describer) error {
 		return nil
 	}
 	now := t.clock.Now()
+	t.proc, t.procs = proc, procs
 	t.readings = newReadings(proc, procs, t.observer, t.rules, now)
 	for _, r := range t.rules {
 		if err := t.sink.AppendRow(t.row(format.TriggerArmed, r, 0)); err != nil {
@@ -187,6 +199,11 @@ func (t *triggers) second(targets []uint32) error {
 
 // occur judges an event.
 func (t *triggers) occur(e occurrence) error {
+	if s := &e.sample; s.PID != 0 && s.Comm == "" && t.proc != nil { // the kernel side named its number only
+		if stat, err := t.proc.Stat(s.PID); err == nil {
+			s.Comm, s.Start = stat.Comm, t.procs.exact(s.PID, stat.Start)
+		}
+	}
 	accept := func(c *trigger.Condition) bool { return c.Metric != trigger.Exit || c.Wants(e.signal) }
 	return t.fire(t.engine.Event(t.clock.Now(), e.metric, e.sample, accept))
 }
@@ -223,6 +240,9 @@ func tell(f *trigger.Firing) Firing {
 	}
 	if f.PID != 0 {
 		told.Subject = fmt.Sprintf("process %d (%s)", f.PID, f.Comm)
+	}
+	if f.Local.IsValid() {
+		told.Subject += fmt.Sprintf(", connection of %s with %s", f.Local, f.Remote)
 	}
 	return told
 }
@@ -263,6 +283,9 @@ func (t *triggers) acted(r *trigger.Rule, firing uint32, a trigger.Action, detai
 	row.Action, row.Detail = a.String(), detail
 	if failure != nil {
 		row.Op, row.Detail = format.TriggerFailed, failure.Error()
+	}
+	if t.onAction != nil {
+		t.onAction(ActionDone{Name: r.Name, Action: row.Action, Detail: detail, Err: failure})
 	}
 	return t.sink.AppendRow(row)
 }

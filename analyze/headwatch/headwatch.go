@@ -316,13 +316,22 @@ func (w *Watcher) Take(i int) format.HeadCounts {
 	counts := s.counts
 	if counts.Responses > 0 {
 		counts.Mean = s.sum / time.Duration(counts.Responses)
-		if p, err := s.times.GetValueAtQuantile(0.99); err == nil {
+		if p, err := s.times.GetValueAtQuantile(nearest(0.99, counts.Responses)); err == nil {
 			counts.P99 = time.Duration(min(p*float64(time.Millisecond), math.MaxInt64/2))
 		}
 		s.times.Clear()
 	}
 	s.counts, s.sum = format.HeadCounts{}, 0
 	return counts
+}
+
+// nearest returns what a sketch of n values has to be asked for, for the least value that is not below a share q of them (nearest
+// rank): it counts ranks from 0 to n-1 and rounds down, so that of two values the smaller would be their 99th percentile.
+func nearest(q float64, n uint64) float64 {
+	if n < 2 {
+		return 1
+	}
+	return min(1, (math.Ceil(q*float64(n))-1)/float64(n-1)+1e-12)
 }
 
 // Blind implements format.HeadWatcher.

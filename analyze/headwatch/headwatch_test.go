@@ -172,6 +172,26 @@ func TestTimes(t *testing.T) {
 	}
 }
 
+// Of few times the 99th percentile is the longest; of a hundred the last but one.
+func TestP99IsANearestRank(t *testing.T) {
+	for _, n := range []int{1, 2, 3, 50, 99, 100, 101} {
+		w := New([]format.HeadScope{{}})
+		s := server(w, 1)
+		for i := 1; i <= n; i++ { // the i-th takes i × 10 ms
+			at := format.KTime(i) * 10_000 * ms
+			s.in(at, get)
+			s.out(at+format.KTime(i)*10*ms, ok)
+		}
+		want := time.Duration(n) * 10 * time.Millisecond
+		if n >= 100 {
+			want -= 10 * time.Millisecond
+		}
+		if got := w.Take(0).P99; (got - want).Abs() > want/90 {
+			t.Errorf("of %d: %v, want %v", n, got, want)
+		}
+	}
+}
+
 func TestBlind(t *testing.T) {
 	w := New([]format.HeadScope{{}})
 	tls := server(w, 1)

@@ -96,6 +96,18 @@ func (p *capturePrinter) firing(f capture.Firing) {
 	p.line("reel: trigger " + firingText(f))
 }
 
+// action tells of what the user has to know: where a snap is, and what was not done.
+func (p *capturePrinter) action(a capture.ActionDone) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	switch {
+	case a.Err != nil:
+		p.line(fmt.Sprintf("reel: warning: trigger %s: the action %q failed: %s", a.Name, a.Action, sentence(a.Err.Error())))
+	case strings.HasPrefix(a.Action, "snap") && !strings.HasPrefix(a.Action, "snaplen"):
+		p.line(fmt.Sprintf("reel: trigger %s: its snap is %s", a.Name, shellQuote(a.Detail)))
+	}
+}
+
 func firingText(f capture.Firing) string {
 	s := f.Name + " fired: " + sentence(f.Condition)
 	var facts []string

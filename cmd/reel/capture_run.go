@@ -61,7 +61,7 @@ func runCapture(stderr io.Writer, cfg capture.Config) error {
 		p.ready(r)
 		ready <- r
 	}
-	cfg.OnProgress, cfg.OnFiring = p.progress, p.firing
+	cfg.OnProgress, cfg.OnFiring, cfg.OnAction = p.progress, p.firing, p.action
 	leave := make(chan struct{})
 	cfg.Leave = leave
 	var second atomic.Int64 // the second signal; 0: none yet

@@ -442,7 +442,7 @@ func TestTriggerTransfer(t *testing.T) {
 	var details []string
 	for _, f := range triggerRows(rows, "big", format.TriggerFired) {
 		details = append(details, f.Detail)
-		if f.PID != format.PID(server.Process.Pid) || f.Unit != "B" || f.Value <= 1<<20*1000 || f.Value > 3<<20*1000 || f.Socket == 0 || "http://"+f.Local.String() != url || !f.Remote.IsValid() {
+		if f.PID != format.PID(server.Process.Pid) || f.Unit != "B" || f.Value <= 1<<20*1000 || f.Value > 3<<20*1000 || f.Socket == 0 || f.Comm != "python3" || f.Start == 0 || "http://"+f.Local.String() != url || !f.Remote.IsValid() {
 			t.Errorf("fired: %+v", f)
 		}
 	}
@@ -502,6 +502,9 @@ func TestTriggerSnaps(t *testing.T) {
 	}
 	r.signal(t, unix.SIGINT)
 	r.wait(t)
+	if want := "trigger error: its snap is "; !strings.Contains(r.stderr.String(), want) {
+		t.Errorf("it did not print %q:\n%s", want, r.stderr.String())
+	}
 	rows := rowsOf(t, snap)
 	oneFiring(t, rows, "error")
 	if len(triggerRows(rows, "error", format.TriggerArmed)) != 1 {
