@@ -178,7 +178,10 @@ func newClient(t *testing.T) *http.Client {
 func pass(ctx context.Context, d time.Duration, each func() bool) {
 	ctx, cancel := context.WithTimeout(ctx, d)
 	defer cancel()
-	for ctx.Err() == nil && each() {
+	for ctx.Err() == nil {
+		if !each() {
+			return
+		}
 	}
 }
 
