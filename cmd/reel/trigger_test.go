@@ -188,6 +188,7 @@ func pass(ctx context.Context, d time.Duration, each func() bool) {
 // What Rover does wrong: its CPU is the average since the process began. Here a process that was busy for a while before, and sleeps
 // now, is not busy; and it is once it burns, though its average over its life is low by then.
 func TestTriggerCPU(t *testing.T) {
+	t.Parallel()
 	burner := subjectProcess(t, "python3", "-c", `
 import sys, time
 def burn(s):
@@ -391,6 +392,7 @@ func TestTriggerResponseTimes(t *testing.T) {
 }
 
 func TestTriggerExit(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "t.reel")
 	r := start(t, command(t, "capture", "-w", dir, "--trigger", "segv: exit by SIGSEGV => mark", "--trigger", "kill: exit by SIGKILL or SIGTERM => mark", "--trigger", "any: exit by signal every 1h => mark",
 		"--", "sh", "-c", `sh -c 'exit 11'; sh -c 'kill -SEGV $$'; sh -c 'kill -KILL $$'; sh -c 'kill -KILL $$'; true`))
@@ -455,6 +457,7 @@ func TestTriggerTransfer(t *testing.T) {
 }
 
 func TestTriggerStops(t *testing.T) {
+	t.Parallel()
 	server, url := upstream(t)
 	r, dir := watch(t, server.Process.Pid, "--trigger", "mine: transfer > 100KiB => mark, stop")
 	get(t, newClient(t), url+"/bytes/200000")
@@ -476,6 +479,7 @@ func TestTriggerStops(t *testing.T) {
 
 // The snap of a firing holds what was before it, though nothing was kept until then, and the firing itself.
 func TestTriggerSnaps(t *testing.T) {
+	t.Parallel()
 	server, url := upstream(t)
 	dir := filepath.Join(t.TempDir(), "t.flight")
 	r := start(t, command(t, "capture", "-p", fmt.Sprint(server.Process.Pid), "-w", dir, "--ring", "1m", "--trigger", "error: http_5xx > 0% => snap after 1s, snaplen full 5s"))
@@ -522,6 +526,7 @@ func TestTriggerSnaps(t *testing.T) {
 
 // TLS hides what a rule on HTTP looks at: the reel says so.
 func TestTriggerIsBlindOnTLS(t *testing.T) {
+	t.Parallel()
 	server, url := upstream(t)
 	r, dir := watch(t, server.Process.Pid, "--trigger", "http_5xx > 0% => mark")
 	conn, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
@@ -585,6 +590,7 @@ while True: client.sendall(bytes(1 << 16))
 `
 
 func TestTriggerRetransmits(t *testing.T) {
+	t.Parallel()
 	s := subjectProcess(t, "unshare", "-n", "sh", "-c", `ip link set lo up &&
 nft 'add table ip t; add chain ip t in { type filter hook input priority 0; }; add rule ip t in tcp flags != syn numgen inc mod 10 0 drop' && exec python3 -c "$0"`, lossy)
 	s.says(t, "connected")
