@@ -147,15 +147,16 @@ func (k *Collector) message(m *facts.Message) message {
 
 // Facts are the parts of an analysis that are whole in memory.
 type Facts struct {
-	Summary facts.Summary
-	Nodes   []facts.Node
-	Edges   []facts.Edge
-	Ledger  []facts.LedgerEntry
+	Summary   facts.Summary
+	Nodes     []facts.Node
+	Edges     []facts.Edge
+	Ledger    []facts.LedgerEntry
+	Processes []facts.Process
 }
 
 // Data returns what was kept, together with f, ready for a renderer. The Collector may be used on.
 func (k *Collector) Data(f Facts) *Data {
-	d := &Data{Cut: k.cut, Summary: f.Summary, Nodes: f.Nodes, Edges: f.Edges, Ledger: sortedLedger(f.Ledger)}
+	d := &Data{Cut: k.cut, Summary: f.Summary, Nodes: f.Nodes, Edges: f.Edges, Ledger: sortedLedger(f.Ledger), Processes: f.Processes}
 	for class := range k.conns.classes {
 		k.conns.each(class, func(_ int, _ uint64, c *facts.Connection) {
 			d.Connections = append(d.Connections, Connection{Connection: *c, Edge: -1})

@@ -12,12 +12,13 @@ type Data struct {
 	Tool  string // name and version of the program that wrote the document
 	Reel  string // name of the reel, without its directory
 
-	Summary facts.Summary
-	Ledger  []facts.LedgerEntry // most severe first
-	Nodes   []facts.Node
-	Edges   []facts.Edge
-	Privacy Privacy
-	Cut     uint64 // exchanges that lack nothing but body bytes which were left out on purpose; 0 if nobody counted them
+	Summary   facts.Summary
+	Ledger    []facts.LedgerEntry // most severe first
+	Nodes     []facts.Node
+	Edges     []facts.Edge
+	Processes []facts.Process // in order of time
+	Privacy   Privacy
+	Cut       uint64 // exchanges that lack nothing but body bytes which were left out on purpose; 0 if nobody counted them
 
 	Connections []Connection // by ID
 	Exchanges   []Exchange   // by ID

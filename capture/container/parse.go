@@ -81,10 +81,10 @@ func parseBundle(data []byte) (Names, error) {
 		PodUID:    cmp.Or(a["io.kubernetes.cri.sandbox-uid"], a["io.kubernetes.pod.uid"]),
 		Image:     cmp.Or(a["io.kubernetes.cri.image-name"], a["io.kubernetes.cri-o.ImageName"], a["org.opencontainers.image.ref.name"]),
 	}
-	switch {
-	case a["io.container.manager"] == "cri-o":
+	switch a["io.container.manager"] {
+	case "cri-o":
 		n.Runtime = "cri-o"
-	case a["io.container.manager"] == "libpod":
+	case "libpod":
 		n.Runtime = "podman"
 	}
 	if a["io.kubernetes.cri.container-type"] == "sandbox" || a["io.kubernetes.cri-o.ContainerType"] == "sandbox" {

@@ -102,7 +102,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 	if err := finish(res); err != nil {
 		return err
 	}
-	data := collector.Data(report.Facts{Summary: res.Summary, Nodes: res.Nodes, Edges: res.Edges, Ledger: res.Ledger})
+	data := collector.Data(report.Facts{Summary: res.Summary, Nodes: res.Nodes, Edges: res.Edges, Ledger: res.Ledger, Processes: res.Processes})
 	data.Reel = filepath.Base(filepath.Clean(path))
 	if err := text.Summary(stdout, data); err != nil {
 		return err

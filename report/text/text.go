@@ -26,6 +26,7 @@ func Summary(w io.Writer, d *report.Data) error {
 	p.ledger(d.Ledger)
 	p.triggers(d)
 	p.edges(d)
+	p.killed(d)
 	p.exchanges("slowest", d.Slowest(Rows))
 	p.exchanges("errors", d.Errors(Rows))
 	return p.err
@@ -86,6 +87,38 @@ func (p *printer) verdict(d *report.Data) {
 	line("bytes", quantity.Bytes(d.Summary.Bytes[0])+" read, "+quantity.Bytes(d.Summary.Bytes[1])+" written by the recorded processes")
 	for _, pt := range d.Receipt() {
 		line(pt.Label, pt.Text)
+	}
+}
+
+// killed lists programs that a signal ended: a crash, or a kill.
+func (p *printer) killed(d *report.Data) {
+	var rows [][]string
+	left := uint64(0)
+	for i := range d.Processes {
+		x := &d.Processes[i]
+		if x.End != facts.EndSignal {
+			continue
+		}
+		if len(rows) == Rows {
+			left++
+			continue
+		}
+		where, pid := "", fmt.Sprint(x.PID)
+		if x.NSPID != 0 && x.NSPID != x.PID {
+			pid += fmt.Sprintf(" (%d inside)", x.NSPID)
+		}
+		if x.Container != nil {
+			where = visible.Cut(visible.Text(x.Container.Group()), 40)
+		}
+		rows = append(rows, []string{visible.Cut(visible.Text(x.Comm), 16), pid, x.How(), where})
+	}
+	if len(rows) == 0 {
+		return
+	}
+	p.printf("\nEnded by a signal\n")
+	p.table([]string{"process", "pid", "how", "in"}, "llll", rows)
+	if left > 0 {
+		p.printf("  and %s\n", quantity.Of(left, "other"))
 	}
 }
 

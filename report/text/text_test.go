@@ -27,6 +27,11 @@ func TestSummary(t *testing.T) {
 	for name, d := range map[string]*report.Data{
 		"shop":  shop,
 		"empty": {Summary: facts.Summary{Clean: true, Overhead: facts.Overhead{ProgramTime: -1}}},
+		"killed": {Summary: facts.Summary{Clean: true, Overhead: facts.Overhead{ProgramTime: -1}}, Processes: []facts.Process{
+			{PID: 50, NSPID: 1, Comm: "nginx", End: facts.EndSignal, Code: 11, Core: true, Container: &facts.Container{ID: "aa", Pod: "web-7d9f8", Namespace: "shop"}},
+			{PID: 51, NSPID: 51, Comm: "evil\x1b[2J", End: facts.EndSignal, Code: 34},
+			{PID: 52, Comm: "curl", End: facts.EndExit, Code: 7},
+		}},
 		"unclean": {Reel: "x.reel", Summary: facts.Summary{Connections: 1, Exchanges: 1, Complete: 1, LostEvents: 5},
 			Ledger: []facts.LedgerEntry{{Name: "bad\x1b[2Jname", Severity: facts.Error, Count: 1, Sentence: "A segment\nis corrupt.", Example: "seg-1"}}},
 	} {
