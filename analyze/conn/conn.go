@@ -144,6 +144,8 @@ const (
 	flagClosing  // in the table's queue of sockets that wait for a last row
 	flagFinished // Closed was called
 	flagIndexed
+	flagUnix // an AF_UNIX socket
+	flagUDP
 )
 
 func (c *Conn) has(f flag) bool { return c.flags&f != 0 }
@@ -174,14 +176,20 @@ const (
 	HTTP2 Proto = 2
 	TLS   Proto = 3
 	HTTPS Proto = 4
+	UDP   Proto = 5 // datagrams of which nothing is known
+	DNS   Proto = 6 // datagrams from or to port 53
+	Unix  Proto = 7 // an AF_UNIX socket, on which nothing that is known is spoken
 )
 
-var protoNames = [...]string{"tcp", "http", "http2", "tls", "https"}
+var protoNames = [...]string{"tcp", "http", "http2", "tls", "https", "udp", "dns", "unix"}
 
 func (p Proto) String() string { return protoNames[min(int(p), len(protoNames)-1)] }
 
 // Protocol is what the connection speaks: Proto is what was seen of it, behind TLS if that was decrypted.
 func (c *Conn) Protocol() Proto {
+	if c.Proto == TCP && !c.Secure {
+		return c.carrier()
+	}
 	if c.Secure {
 		switch c.Proto {
 		case HTTP:

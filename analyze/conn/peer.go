@@ -17,6 +17,13 @@ func (t *Table) address(c *Conn, r *format.Socket) {
 	}
 	c.set(flagSocketRow)
 	c.NetNS = r.NetNS
+	if r.Family == familyUnix {
+		t.addressUnix(c, r)
+		return
+	}
+	if r.Protocol == protocolUDP {
+		c.set(flagUDP)
+	}
 	if r.Local.Addr.IsValid() && !r.Local.Addr.IsUnspecified() {
 		c.Local.Addr = r.Local.Addr.Unmap()
 	}
@@ -50,13 +57,7 @@ func (t *Table) join(c *Conn) {
 		}
 	}
 	if best != nil {
-		c.peer, best.peer = best, c
-		c.PeerID, best.PeerID = best.ID, c.ID
-		c.PeerImage, best.PeerImage = best.Image, c.Image
-		t.infer(c)
-		t.infer(best)
-		t.handler.Joined(c, best)
-		t.handler.Joined(best, c)
+		t.pair(c, best)
 	}
 	key := tuple(c.Local, c.Remote)
 	n := 0
@@ -68,6 +69,17 @@ func (t *Table) join(c *Conn) {
 		t.tuples[key] = c
 	}
 	c.set(flagIndexed)
+}
+
+// pair notes that two connections are the ends of one.
+func (t *Table) pair(a, b *Conn) {
+	a.peer, b.peer = b, a
+	a.PeerID, b.PeerID = b.ID, a.ID
+	a.PeerImage, b.PeerImage = b.Image, a.Image
+	t.infer(a)
+	t.infer(b)
+	t.handler.Joined(a, b)
+	t.handler.Joined(b, a)
 }
 
 // better reports whether o is a better other end of c than b: same namespace, still open, newer.

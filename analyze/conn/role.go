@@ -53,6 +53,9 @@ const maxListeners = 1 << 16
 
 // listening takes rows of listening sockets; false: r is of a connection.
 func (t *Table) listening(r *format.Socket) bool {
+	if r.Family == familyUnix {
+		return r.NewState == format.TCPListen && r.Op != format.SockShutdown // it has no port to be found by
+	}
 	switch {
 	case r.Op == format.SockListen, r.Op == format.SockState && r.NewState == format.TCPListen:
 		key := listener{r.NetNS, r.Local.Port}
@@ -82,7 +85,7 @@ func (t *Table) infer(c *Conn) {
 	if c.Role != format.RoleUnknown && c.RoleBy <= ByListener {
 		return
 	}
-	if c.has(flagSocketRow) {
+	if c.has(flagSocketRow) && !c.has(flagUnix) {
 		if image, ok := t.listeners[listener{c.NetNS, c.Local.Port}]; ok {
 			c.role(format.RoleServer, ByListener)
 			if c.PID == 0 && c.Image == nil {

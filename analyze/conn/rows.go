@@ -28,8 +28,12 @@ func (t *Table) io(r *format.IO) {
 	}
 	c := t.ofIO(r)
 	d := Dir(r.Dir - format.Read)
-	c.Calls[d]++
-	if r.Duration > 0 {
+	c.datagram(r)
+	// Of a call that moved several messages, each has a row: it is one call.
+	if r.Flags&format.IOSameCall == 0 {
+		c.Calls[d]++
+	}
+	if r.Duration > 0 && r.Flags&format.IOSameCall == 0 {
 		c.CallTime[d] = min(c.CallTime[d], math.MaxInt64-r.Duration) + r.Duration
 	}
 	if r.SRTT > 0 {
@@ -154,6 +158,9 @@ func (t *Table) socket(r *format.Socket) {
 		}
 		c.set(flagConnected)
 		c.role(format.RoleServer, ByAccept)
+	case format.SockPair:
+		c.SawStart = true
+		c.set(flagConnected)
 	case format.SockSnapshot, format.SockSeen:
 		c.set(flagConnected)
 		c.roleBefore(r)
@@ -287,10 +294,19 @@ func (t *Table) dead(c *Conn, r *format.Socket) {
 	t.closeLater(c, later(t.now, t.limits.Closing))
 }
 
-// closed takes a call of close(2). It was the last descriptor if the socket changed its state inside the call, by this
-// thread; if the socket had ended before; else other descriptors may live.
+// closed takes a descriptor that was dropped. The row says whether it was the last; in older reels it was if the socket changed
+// its state inside the call, by this thread, or had ended before; else other descriptors may live.
 func (t *Table) closed(c *Conn, r *format.Socket) {
 	c.End = max(c.End, r.Time)
+	if r.FileRefs > 1 {
+		return // another descriptor, or a call under way in another thread, keeps it open
+	}
+	if r.FileRefs == 1 {
+		c.SawEnd = true
+		c.set(flagFDClosed)
+		t.finish(c)
+		return
+	}
 	inside := c.fin.at != 0 && c.fin.tid == r.TID && c.fin.at >= before(r.Time, r) && c.fin.at <= r.Time
 	switch {
 	case inside:

@@ -55,6 +55,10 @@ func (c *Conn) sequence(r *format.Socket) {
 	if r.SndSeq == 0 && r.RcvSeq == 0 && r.RcvNxt == 0 {
 		return // not a TCP socket, or not connected
 	}
+	if r.Family == familyUnix || r.Protocol == protocolUDP {
+		c.counted(r)
+		return
+	}
 	snd, rcv := r.SndSeq, r.RcvSeq
 	state := r.NewState
 	if r.Op == format.SockShutdown {
@@ -79,6 +83,23 @@ func (c *Conn) sequence(r *format.Socket) {
 	}
 	c.dirs[Out].reached(snd)
 	c.dirs[In].reached(rcv)
+}
+
+// counted takes what the probe counted of a socket that has no sequence numbers of its own: from 1, in each direction.
+func (c *Conn) counted(r *format.Socket) {
+	switch r.Op {
+	case format.SockConnect, format.SockAccept, format.SockPair:
+		if !c.has(flagAnyIO) && r.SndSeq == 1 && r.RcvSeq == 1 {
+			c.dirs[Out].begin(r.SndSeq)
+			c.dirs[In].begin(r.RcvSeq)
+		}
+	case format.SockSeen:
+		if c.has(flagAnyIO) {
+			return // the probe had forgotten the socket, and counts anew
+		}
+	}
+	c.dirs[Out].reached(r.SndSeq)
+	c.dirs[In].reached(r.RcvSeq)
 }
 
 // finCounted reports whether the row's SndSeq is one beyond the last byte.
@@ -114,6 +135,9 @@ func (c *Conn) locate(d Dir, r *format.IO) (place, int64) {
 	gap := s.ahead(r.Seq)
 	if s.soft && gap < 0 && -gap < maxJump {
 		s.seq, gap = r.Seq, 0
+	}
+	if gap == 1 && d == In && r.Flags&format.IOOOB != 0 {
+		s.seq, gap = r.Seq, 0 // the urgent byte, which no ordinary read gets
 	}
 	switch {
 	case gap == 0:

@@ -101,7 +101,10 @@ func (f *Fold) otherNode(nodes map[string]*facts.Node, fl *flow, listens Listene
 	}
 	name := "others"
 	var addrs []string
-	if fl.remote.IsValid() {
+	if fl.path != "" {
+		name = "unix:" + fl.path
+		addrs = []string{name}
+	} else if fl.remote.IsValid() {
 		name = fl.remote.String()
 		addrs = []string{name}
 	} else if fl.self != nil {

@@ -38,6 +38,7 @@ type key struct {
 	self   *process.Image // nil unknown
 	other  *process.Image // nil: not in the reel
 	remote netip.Addr     // if other is nil; invalid: folded
+	path   string         // of an AF_UNIX socket, if other is nil
 	netns  uint64         // of remote, when it is on this host
 	role   format.Role
 	port   uint16 // of the server
@@ -65,6 +66,7 @@ type Fold struct {
 	flows   map[key]*flow
 	order   []*flow // by first sight
 	remotes map[netip.Addr]struct{}
+	paths   map[string]struct{}       // of AF_UNIX sockets
 	moved   map[facts.ConnID]reported // connections whose other end became known late
 	host    string
 }
@@ -73,7 +75,7 @@ type Fold struct {
 func New(l Limits, host string, tally *ledger.Tally) *Fold {
 	return &Fold{
 		limits: l.withDefaults(), ledger: tally, host: host, flows: make(map[key]*flow),
-		remotes: make(map[netip.Addr]struct{}), moved: make(map[facts.ConnID]reported),
+		remotes: make(map[netip.Addr]struct{}), paths: make(map[string]struct{}), moved: make(map[facts.ConnID]reported),
 	}
 }
 
@@ -169,7 +171,9 @@ func (f *Fold) flow(c *conn.Conn) *flow {
 		return fl
 	}
 	k := key{self: c.Image, other: c.PeerImage, role: c.Role, proto: c.Protocol(), port: serverPort(c)}
-	if k.other == nil {
+	if k.other == nil && c.Remote.Path != "" {
+		k.path = f.path(c.Remote.Path)
+	} else if k.other == nil {
 		k.remote = f.remote(c.Remote.Addr)
 		if k.remote.IsValid() && (k.remote.IsLoopback() || k.remote == c.Local.Addr) {
 			k.netns = c.NetNS
@@ -204,6 +208,18 @@ func (f *Fold) remote(a netip.Addr) netip.Addr {
 	}
 	f.remotes[a] = struct{}{}
 	return a
+}
+
+// path returns the path of an AF_UNIX socket, or none when there are too many.
+func (f *Fold) path(p string) string {
+	if _, known := f.paths[p]; !known {
+		if len(f.paths) >= f.limits.Remotes {
+			f.ledger.Add(ledger.NodesFolded, 1, ledger.Where{Text: p})
+			return ""
+		}
+		f.paths[p] = struct{}{}
+	}
+	return p
 }
 
 // serverPort returns the port of the server's end; of a connection whose role is not known, the smaller one.
