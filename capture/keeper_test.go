@@ -59,7 +59,6 @@ func (g *fakeGauges) Load() (float64, error) {
 
 // fastClock lets a second pass with each tick, of which there are ticks.
 type fastClock struct {
-	systemClock
 	now   atomic.Int64 // format.KTime
 	ticks int
 }
@@ -91,7 +90,7 @@ func (c *fastClock) Tick(time.Duration) (<-chan time.Time, func()) {
 }
 
 // secondsOf records a fake world for that many seconds, or until its budget ends it.
-func secondsOf(t *testing.T, seconds int, limits budget.Limits, g *fakeGauges) (*Summary, error, *fakeKernel, *fakeSink) {
+func secondsOf(t *testing.T, seconds int, limits budget.Limits, g *fakeGauges) (*Summary, *fakeKernel, *fakeSink, error) {
 	t.Helper()
 	k, s := &fakeKernel{}, &fakeSink{}
 	p := fakePorts(k, s)
@@ -109,7 +108,7 @@ func secondsOf(t *testing.T, seconds int, limits budget.Limits, g *fakeGauges) (
 		}
 	}
 	sum, err := record(t.Context(), cfg, p)
-	return sum, err, k, s
+	return sum, k, s, err
 }
 
 func (s *fakeSink) notesNamed(name NoteName) (details []string) {
@@ -124,7 +123,7 @@ func (s *fakeSink) notesNamed(name NoteName) (details []string) {
 // Readings lead to levels of the kernel side, and each change is in the reel with its time, cause and reading.
 func TestBudgetShedsAndRecovers(t *testing.T) {
 	busy := 20 * time.Second
-	sum, err, k, s := secondsOf(t, 120, budget.Limits{CPU: 0.2}, &fakeGauges{usage: func(second int) gauge.Usage {
+	sum, k, s, err := secondsOf(t, 120, budget.Limits{CPU: 0.2}, &fakeGauges{usage: func(second int) gauge.Usage {
 		return gauge.Usage{CPU: min(time.Duration(second)*time.Second, busy) + time.Duration(second)*time.Millisecond, Memory: 30 << 20}
 	}})
 	if err != nil {
@@ -173,7 +172,7 @@ func TestBreakersEndTheCapture(t *testing.T) {
 		{"own memory", budget.Limits{Memory: 50 << 20}, &fakeGauges{usage: func(int) gauge.Usage { return gauge.Usage{Memory: 60 << 20} }}, ReasonNode, "the recorder takes 60.0 MiB of memory, 50.0 MiB are allowed (--max-memory)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			sum, err, k, s := secondsOf(t, 60, c.limits, c.g)
+			sum, k, s, err := secondsOf(t, 60, c.limits, c.g)
 			node, ok := as[*NodeError](err)
 			if !ok || sum == nil || sum.Reason != c.reason || !sum.Clean || !strings.HasPrefix(node.Error(), c.why) {
 				t.Fatalf("%v, %+v", err, sum)
@@ -190,7 +189,7 @@ func TestBreakersEndTheCapture(t *testing.T) {
 
 // An incident is load: unless asked for, it is not even looked at.
 func TestLoadIsOnlyWatchedIfAsked(t *testing.T) {
-	sum, err, _, _ := secondsOf(t, 5, budget.Limits{}, &fakeGauges{load: func(int) float64 { return 500 }})
+	sum, _, _, err := secondsOf(t, 5, budget.Limits{}, &fakeGauges{load: func(int) float64 { return 500 }})
 	if err != nil || sum.Reason != ReasonTargets {
 		t.Errorf("%v, %+v", err, sum)
 	}

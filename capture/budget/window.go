@@ -1,10 +1,6 @@
 package budget
 
-import (
-	"time"
-
-	"github.com/ebpf-reel/reel/format"
-)
+import "github.com/ebpf-reel/reel/format"
 
 // window adds up what a total grew by within the last Window.
 type window struct {
@@ -30,6 +26,6 @@ func (w *window) add(now format.KTime, amount float64) {
 
 // mean is by second, over the whole Window even where it has begun later: what came before counts as nothing, so that a
 // short peak is not taken for a rate.
-func (w *window) mean() float64 { return max(w.sum, 0) / time.Duration(Window).Seconds() }
+func (w *window) mean() float64 { return max(w.sum, 0) / Window.Seconds() }
 
 func (w *window) clear() { w.parts, w.sum = w.parts[:0], 0 }
