@@ -26,6 +26,7 @@ tests() {
 	go test -timeout 25m $(go list ./... | grep -vFxf <(go list $recording))
 	go test -p 1 -timeout 25m $recording
 }
+deployment() { (cd scripts/deploy && go vet . && go test .); }
 benchmarks() { go test -run '^$' -bench . -benchtime 1x -timeout 10m ./...; }
 
 part "set-up" scripts/setup.sh test
@@ -34,6 +35,7 @@ part "lint" scripts/lint.sh
 part "vet" go vet ./... ./testdata/shop/...
 part "build for every system" cross
 part "tests" tests
+part "tests of the files of docs/deploy" deployment
 part "tests of the pure packages under the race detector" race
 part "each benchmark once" benchmarks
 parts_report
