@@ -114,15 +114,6 @@ func (f *flightRows) start(t testing.TB, w *format.FlightRecorder) {
 	}
 }
 
-func ringBytes(fsys *formattest.FS, dir string) (n int) {
-	for name, data := range contents(fsys) {
-		if strings.HasPrefix(name, dir+"/") {
-			n += len(data)
-		}
-	}
-	return n
-}
-
 // settled waits until nothing is to leave the ring any more.
 func settled(t testing.TB, fsys *formattest.FS, w *format.FlightRecorder) {
 	t.Helper()
@@ -131,7 +122,7 @@ func settled(t testing.TB, fsys *formattest.FS, w *format.FlightRecorder) {
 		now := fmt.Sprint(fsys.Files())
 		same := now == last && !strings.Contains(now, ".tmp")
 		last = now
-		time.Sleep(time.Millisecond) //nolint:forbidigo // poll
+		time.Sleep(time.Millisecond) // poll
 		return same
 	})
 }
@@ -492,7 +483,7 @@ func TestFlightFaults(t *testing.T) {
 			if !tt.snap && failed == nil {
 				t.Error("the recorder does not notice")
 			}
-			if tt.fault.Err == syscall.ENOSPC && !errors.As(cmp.Or(failed, err), new(*format.DiskFullError)) {
+			if errors.Is(tt.fault.Err, syscall.ENOSPC) && !errors.As(cmp.Or(failed, err), new(*format.DiskFullError)) {
 				t.Errorf("a full disk is %v, %v", failed, err)
 			}
 			if !tt.snap {
