@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -54,7 +55,7 @@ func (f *FlightRecorder) tick() {
 func (f *FlightRecorder) tend() {
 	for {
 		f.mu.Lock()
-		for !f.closing && f.unclosed() == nil && f.leaving() == nil {
+		for !f.closing && f.unclosed() == nil && len(f.leaving()) == 0 {
 			f.wake.Wait()
 		}
 		closing := f.closing
@@ -63,15 +64,15 @@ func (f *FlightRecorder) tend() {
 		err := f.closeRotated()
 		for err == nil {
 			f.mu.Lock()
-			j := f.leaving()
-			if j != nil {
+			gone := f.leaving()
+			for _, j := range gone {
 				j.busy = true
 			}
 			f.mu.Unlock()
-			if j == nil {
+			if len(gone) == 0 {
 				break
 			}
-			err = f.retire(j)
+			err = f.retire(gone)
 		}
 		f.tending.Unlock()
 		f.mu.Lock()
@@ -96,18 +97,19 @@ func (f *FlightRecorder) unclosed() *ringJournal {
 	return nil
 }
 
-// leaving returns the oldest journal if it is to leave the ring: nearly no room is left, or it is too old.
-func (f *FlightRecorder) leaving() *ringJournal {
-	if len(f.ring) == 0 || !f.ring[0].closed {
-		return nil
+// leaving returns the oldest journals that are to leave the ring: nearly no room is left, or they are too old. Where many come at a
+// time, their state is written once.
+func (f *FlightRecorder) leaving() (gone []*ringJournal) {
+	left, room := f.total, f.room()-4*f.cfg.JournalBytes
+	for _, j := range f.ring {
+		old := f.cfg.Time > 0 && f.newest.Sub(j.last) > f.cfg.Time
+		if !j.closed || left <= room && !old {
+			break
+		}
+		gone = append(gone, j)
+		left -= j.size
 	}
-	j := f.ring[0]
-	full := f.total > f.room()-4*f.cfg.JournalBytes
-	old := f.cfg.Time > 0 && f.newest.Sub(j.last) > f.cfg.Time
-	if full || old {
-		return j
-	}
-	return nil
+	return gone
 }
 
 // closeRotated closes the files of journals that were rotated, and gives them to the snaps at work.
@@ -132,20 +134,21 @@ func (f *FlightRecorder) closeRotated() error {
 	}
 }
 
-// retire folds the oldest journal into the state, writes that, and only then removes the journal: at every moment the directory
+// retire folds the oldest journals into the state, writes that, and only then removes the journals: at every moment the directory
 // holds a state and all rows behind it. The lock of tending is held.
-func (f *FlightRecorder) retire(j *ringJournal) error {
-	path := join(f.dir, j.name)
-	file, err := f.cfg.FS.Open(path)
-	if err != nil {
-		return err
-	}
-	err = f.state.foldJournal(file, math.MaxInt64)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return fmt.Errorf("reading %s: %w", j.name, err)
+func (f *FlightRecorder) retire(gone []*ringJournal) error {
+	for _, j := range gone {
+		file, err := f.cfg.FS.Open(join(f.dir, j.name))
+		if err != nil {
+			return err
+		}
+		err = f.state.foldJournal(file, math.MaxInt64)
+		if err := errors.Join(err, file.Close()); err != nil {
+			return fmt.Errorf("reading %s: %w", j.name, err)
+		}
 	}
 	f.mu.Lock()
-	begins := f.begins(j)
+	begins := f.begins(gone)
 	f.state.skipped += f.unread
 	f.unread = 0
 	f.mu.Unlock()
@@ -161,22 +164,26 @@ func (f *FlightRecorder) retire(j *ringJournal) error {
 	if err := replaceFile(f.cfg.FS, f.dir, journalName(stateJournal), data); err != nil {
 		return err
 	}
-	if err := f.cfg.FS.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+	for _, j := range gone {
+		if err := f.cfg.FS.Remove(join(f.dir, j.name)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
 	f.mu.Lock()
+	defer f.mu.Unlock()
 	f.stateLen -= before
-	f.forget(j)
-	f.mu.Unlock()
+	for _, j := range gone {
+		f.forget(j)
+	}
 	return nil
 }
 
-// begins returns the time of the first row of the ring without j, which may be nil.
-func (f *FlightRecorder) begins(j *ringJournal) KTime {
+// begins returns the time of the first row of the ring without the journals that leave it.
+func (f *FlightRecorder) begins(gone []*ringJournal) KTime {
 	var all span
-	for _, o := range f.ring {
-		if o != j && o.any {
-			all.add(o.first)
+	for _, j := range f.ring {
+		if j.any && !slices.Contains(gone, j) {
+			all.add(j.first)
 		}
 	}
 	if f.span.any {
