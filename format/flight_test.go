@@ -410,7 +410,7 @@ func TestFlightKilledAtEveryOperation(t *testing.T) {
 		}
 		left := readReel(t, m.fs, ringDir, true)
 		times := ioTimes(left)
-		if len(times) == 0 || m.killed && times[len(times)-1] < m.written || got.CutBytes > 0 && got.CutBytes != got.TornBytes {
+		if m.killed && (len(times) == 0 || times[len(times)-1] < m.written) || got.CutBytes > 0 && got.CutBytes != got.TornBytes {
 			t.Fatalf("after %s (killed %v): %d calls, up to %v were written; cuts %+v", m.op, m.killed, len(times), m.written, got.Cuts)
 		}
 		var state format.KTime
