@@ -107,9 +107,9 @@ func (b *bench) run(ctx context.Context, out string, parts []string) (err error)
 		}
 		text := part.markdown()
 		fmt.Print(text)
-		if err := page.replace(s.name, text); err != nil {
+		if err := errors.Join(page.replace(s.name, text), page.store(out)); err != nil {
 			return err
 		}
 	}
-	return page.store(out)
+	return nil
 }
