@@ -80,7 +80,7 @@ func Read(r io.Reader) (*Log, error) {
 		if len(l.byRandom) > maxConns {
 			return nil, ErrTooLong
 		}
-		if err != nil {
+		if errors.Is(err, io.EOF) {
 			return l, nil
 		}
 	}
