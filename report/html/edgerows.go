@@ -21,6 +21,9 @@ type edgeRow struct {
 	Has4xx, Has5xx, HasLost              bool
 	P50, P90, P99, Max                   string
 	Read, Written, Lost, Retrans         string
+	Dropped, Resets, Failed, ZeroWindow  string
+	HasRetrans, HasDropped, HasResets    bool
+	HasFailed, HasZero                   bool
 	Certainty, RoleBy                    string
 }
 
@@ -45,6 +48,11 @@ func (r *edgeRow) fill(s *facts.Side, window time.Duration) {
 	r.Connections, r.Exchanges = quantity.Count(s.Connections), quantity.Count(s.Exchanges)
 	r.Read, r.Written, r.Lost, r.Retrans = quantity.Bytes(s.BytesRead), quantity.Bytes(s.BytesWrite), quantity.Bytes(s.LostBytes), quantity.Count(s.Retrans)
 	r.HasLost = s.LostBytes > 0
+	r.Dropped, r.Resets, r.Failed = quantity.Count(s.Dropped), quantity.Count(s.Resets), quantity.Count(s.Failed)
+	r.HasRetrans, r.HasDropped, r.HasResets, r.HasFailed, r.HasZero = s.Retrans > 0, s.Dropped > 0, s.Resets > 0, s.Failed > 0, s.ZeroWindows > 0
+	if r.HasZero {
+		r.ZeroWindow = quantity.Duration(s.ZeroWindow)
+	}
 	if s.Exchanges == 0 {
 		return
 	}

@@ -187,6 +187,13 @@ func (e *encoder) connections() []byte {
 	t.ints("connect", func(i int) int64 { return int64(rows[i].Connect) })
 	t.ints("srtt", func(i int) int64 { return int64(rows[i].SRTT) })
 	t.ints("retrans", func(i int) int64 { return int64(rows[i].Retrans) })
+	t.ints("rttMin", func(i int) int64 { return int64(rows[i].TCP.RTTMin) })
+	t.ints("rttMean", func(i int) int64 { return int64(rows[i].TCP.RTTMean) })
+	t.ints("acceptWait", func(i int) int64 { return int64(rows[i].TCP.AcceptWait) })
+	t.ints("close", func(i int) int64 { return int64(rows[i].TCP.Close) })
+	t.ints("dropped", func(i int) int64 { return int64(rows[i].TCP.Dropped()) })
+	t.ints("resets", func(i int) int64 { return int64(rows[i].TCP.ResetsSent) + int64(rows[i].TCP.ResetsReceived) })
+	t.ints("zeroWindow", func(i int) int64 { return zeroWindow(&rows[i].TCP) })
 	t.ints("role", func(i int) int64 { return int64(rows[i].Role) })
 	t.ints("errno", func(i int) int64 { return int64(rows[i].Errno) })
 	t.ints("pid", func(i int) int64 { return int64(rows[i].PID) })
@@ -208,7 +215,19 @@ func (e *encoder) connections() []byte {
 	t.strings("local", func(i int) string { return rows[i].Local.String() })
 	t.strings("remote", func(i int) string { return rows[i].Remote.String() })
 	t.strings("socket", func(i int) string { return fmt.Sprintf("%016x", uint64(rows[i].Socket)) })
+	t.strings("resent", func(i int) string { return report.Resent(&rows[i].TCP) })
+	t.strings("drops", func(i int) string { return report.Drops(&rows[i].TCP) })
+	t.strings("resetWords", func(i int) string { return report.Resets(&rows[i].TCP) })
+	t.strings("zeroWindows", func(i int) string { return report.ZeroWindows(&rows[i].TCP) })
 	return t.encode()
+}
+
+// zeroWindow is how long windows were closed on a connection; -1 never.
+func zeroWindow(x *facts.Transport) int64 {
+	if x.ZeroWindows == [2]uint32{} {
+		return -1
+	}
+	return int64(x.ZeroWindowTime[0] + x.ZeroWindowTime[1])
 }
 
 // details are the columns of a block of exchanges with heads and bodies, in the order of their rows.

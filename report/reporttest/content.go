@@ -99,12 +99,16 @@ func (g *generator) connections(edge, from, to, k int) error {
 		Captured: [2]uint64{s.client.BytesRead / connsPerEdge / 2, s.client.BytesWrite / connsPerEdge},
 		CallTime: [2]time.Duration{4 * time.Second, 12 * time.Millisecond}, Exchanges: s.client.Exchanges / connsPerEdge,
 	}
+	c.TCP = facts.Transport{AcceptWait: -1, Close: 90 * time.Microsecond, RTTMin: 21 * time.Microsecond, RTTMean: c.SRTT + 30*time.Microsecond}
 	if !c.SawStart {
 		c.Connect = -1
 	}
 	if k == 3 {
 		c.Errno = 104
 		c.Retrans, c.Gaps, c.Lost = 4, [2]uint32{1, 0}, [2]uint64{17_204, 0}
+		c.TCP.Resent[format.CauseFast], c.TCP.Resent[format.CauseTimeout] = 3, 1
+		c.TCP.ResetsSent, c.TCP.ResetReason = 1, "TCP_ABORT_ON_CLOSE"
+		c.TCP.ZeroWindows, c.TCP.ZeroWindowTime = [2]uint32{0, 2}, [2]time.Duration{0, 340 * time.Millisecond}
 	}
 	d := c
 	d.ID, d.Peer, d.Role, d.RoleBy = server, client, format.RoleServer, "accept"
@@ -112,6 +116,11 @@ func (g *generator) connections(edge, from, to, k int) error {
 	d.Local, d.Remote = c.Remote, c.Local
 	d.Bytes = [2]uint64{c.Bytes[1], c.Bytes[0]}
 	d.Captured, d.Gaps, d.Lost, d.Retrans = d.Bytes, [2]uint32{}, [2]uint64{}, 0
+	d.TCP = facts.Transport{AcceptWait: 35 * time.Microsecond, Close: 120 * time.Microsecond, RTTMin: 18 * time.Microsecond, RTTMean: d.SRTT}
+	if k == 3 {
+		d.TCP.Drops = []facts.Drop{{Reason: "NETFILTER_DROP", Segs: 4}, {Reason: "TCP_OLD_DATA", Segs: 1}}
+		d.TCP.ResetsReceived = 1
+	}
 	g.conns += 2
 	for _, x := range []*facts.Connection{&c, &d} {
 		if err := g.sink.Connection(x); err != nil {
@@ -153,7 +162,7 @@ func (g *generator) facts() report.Facts {
 		id := "remote/" + remote.addr
 		f.Nodes = append(f.Nodes, facts.Node{ID: id, Kind: facts.NodeRemote, Name: remote.addr, Addrs: []string{remote.addr}})
 		f.Edges = append(f.Edges, facts.Edge{Client: name(services[remote.from]), Server: id, Port: remote.port, Protocol: remote.proto,
-			RoleBy: "connect", ClientSide: &facts.Side{Connections: 4, BytesRead: 1_200_000 * uint64(i+1), BytesWrite: 300_000, Retrans: 2}})
+			RoleBy: "connect", ClientSide: &facts.Side{Connections: 4, BytesRead: 1_200_000 * uint64(i+1), BytesWrite: 300_000, Retrans: 2, Resets: 1, Dropped: 3, ZeroWindows: 1, ZeroWindow: 40 * time.Millisecond}})
 	}
 	f.Ledger = []facts.LedgerEntry{
 		{Name: "payload_cut", Severity: facts.Info, Source: "capture", Count: g.bytes[0] / 50_000, First: start,

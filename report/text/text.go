@@ -27,6 +27,7 @@ func Summary(w io.Writer, d *report.Data) error {
 	p.triggers(d)
 	p.edges(d)
 	p.killed(d)
+	p.transport(d)
 	p.exchanges("slowest", d.Slowest(Rows))
 	p.exchanges("errors", d.Errors(Rows))
 	return p.err
@@ -207,6 +208,42 @@ func (p *printer) edges(d *report.Data) {
 	}
 	p.table([]string{"edge", "protocol", "seen by", "exchanges", "4xx", "5xx", "incomplete", "p50", "p99", "max", "bytes", "lost"}, "lllrrrrrrrrr", rows)
 	if left := len(d.Edges) - len(rows); left > 0 {
+		p.printf("  … and %s\n", quantity.Of(uint64(left), "more edge"))
+	}
+}
+
+// transport lists the edges on which TCP met trouble.
+func (p *printer) transport(d *report.Data) {
+	names := d.NodeNames()
+	var rows [][]string
+	left := 0
+	for _, i := range d.BusiestEdges() {
+		e := &d.Edges[i]
+		for _, side := range [...]struct {
+			name string
+			*facts.Side
+		}{{"client", e.ClientSide}, {"server", e.ServerSide}} {
+			s := side.Side
+			if s == nil || !report.Troubled(s) {
+				continue
+			}
+			if len(rows) == 2*Rows {
+				left++
+				continue
+			}
+			rows = append(rows, []string{
+				visible.Cut(names[e.Client], 28) + " → " + visible.Cut(names[e.Server], 28) + ":" + fmt.Sprint(e.Port), side.name,
+				quantity.Count(s.Connections), quantity.Count(s.Failed), quantity.Count(s.Retrans), quantity.Count(s.Dropped), quantity.Count(s.Resets),
+				quantity.Count(s.ZeroWindows), quantity.Duration(s.ZeroWindow), quantity.Duration(s.AcceptWaitMax),
+			})
+		}
+	}
+	if len(rows) == 0 {
+		return
+	}
+	p.printf("\nTCP trouble (segments sent again, dropped by the kernel, resets, windows of zero since an end did not read)\n")
+	p.table([]string{"edge", "seen by", "connections", "failed", "retrans.", "dropped", "resets", "zero windows", "for", "accept queue max"}, "llrrrrrrrr", rows)
+	if left > 0 {
 		p.printf("  … and %s\n", quantity.Of(uint64(left), "more edge"))
 	}
 }

@@ -29,6 +29,12 @@ export function connectionsView(parent: HTMLElement, meta: Meta, t: Table, onSel
   const retrans = t.num('retrans');
   const exchanges = t.num('exchanges');
   const connect = t.num('connect');
+  const acceptWait = t.num('acceptWait');
+  const close = t.num('close');
+  const dropped = t.num('dropped');
+  const resets = t.num('resets');
+  const zero = t.num('zeroWindow');
+  const drops = t.text('drops');
   const process = t.text('process');
   const local = t.text('local');
   const remote = t.text('remote');
@@ -53,10 +59,14 @@ export function connectionsView(parent: HTMLElement, meta: Meta, t: Table, onSel
     { key: 'lost', label: 'lost', title: 'bytes whose calls are not in the reel', width: '74px', num: true, sort: lost, cell: markCell((r) => [bytes(lost[r]), lost[r] ? 'bad' : '']) },
     { key: 'srtt', label: 'srtt', title: "TCP's smoothed round-trip time, last known", width: '72px', num: true, sort: srtt, cell: textCell((r) => duration(srtt[r])) },
     { key: 'retrans', label: 'retrans.', title: 'segments sent again', width: '62px', num: true, sort: retrans, cell: markCell((r) => [count(retrans[r]), retrans[r] ? 'warn' : '']) },
-    { key: 'connect', label: 'connect', title: 'of the connect or accept call', width: '76px', num: true, sort: connect, cell: textCell((r) => duration(connect[r])) },
+    { key: 'dropped', label: 'dropped', title: 'segments that the kernel threw away', width: '64px', num: true, sort: dropped, cell: markCell((r) => [count(dropped[r]), dropped[r] ? 'warn' : '', drops.get(r)]) },
+    { key: 'resets', label: 'resets', title: 'sent and received', width: '54px', num: true, sort: resets, cell: markCell((r) => [count(resets[r]), resets[r] ? 'warn' : '']) },
+    { key: 'zero', label: 'zero win.', title: 'time in which a window was closed, since an end did not read', width: '76px', num: true, sort: zero, cell: markCell((r) => [zero[r] < 0 ? '' : duration(zero[r]), zero[r] >= 0 ? 'warn' : '']) },
+    { key: 'connect', label: 'connect', title: 'the handshake (client) or the accept call (server)', width: '76px', num: true, sort: connect, cell: textCell((r) => duration(connect[r])) },
+    { key: 'queued', label: 'queued', title: 'from the end of the handshake until it was accepted', width: '76px', num: true, sort: acceptWait, cell: textCell((r) => (acceptWait[r] < 0 ? '' : duration(acceptWait[r]))) },
   ];
   const errno = t.num('errno');
-  const words = ['lossy', 'whole', 'joined', 'open', 'failed'];
+  const words = ['lossy', 'whole', 'joined', 'open', 'failed', 'troubled'];
   const peer = t.num('peer');
   const tests: Record<string, (r: number) => boolean> = {
     lossy: (r) => lost[r] > 0 || gaps[r] > 0,
@@ -64,6 +74,7 @@ export function connectionsView(parent: HTMLElement, meta: Meta, t: Table, onSel
     joined: (r) => peer[r] !== 0,
     open: (r) => !sawEnd[r],
     failed: (r) => errno[r] !== 0,
+    troubled: (r) => retrans[r] + dropped[r] + resets[r] > 0 || zero[r] >= 0,
   };
   const fields: Fields = {
     id: { kind: 'number', unit: 'count', values: ids, help: '' },
@@ -78,6 +89,12 @@ export function connectionsView(parent: HTMLElement, meta: Meta, t: Table, onSel
     gaps: { kind: 'number', unit: 'count', values: gaps, help: '' },
     srtt: { kind: 'number', unit: 'time', values: srtt, unknown: -1, help: 'srtt>1ms' },
     retrans: { kind: 'number', unit: 'count', values: retrans, help: 'retrans>0' },
+    dropped: { kind: 'number', unit: 'count', values: dropped, help: 'dropped>0' },
+    resets: { kind: 'number', unit: 'count', values: resets, help: 'resets>0' },
+    zero: { kind: 'number', unit: 'time', values: zero, unknown: -1, help: 'zero>10ms' },
+    queued: { kind: 'number', unit: 'time', values: acceptWait, unknown: -1, help: 'queued>1ms' },
+    close: { kind: 'number', unit: 'time', values: close, unknown: -1, help: '' },
+    drop: { kind: 'text', values: drops, help: 'drop:NETFILTER' },
     process: { kind: 'text', values: process, help: 'process=nginx' },
     local: { kind: 'text', values: local, help: '' },
     remote: { kind: 'text', values: remote, help: 'remote:10.0.0.' },
@@ -88,7 +105,7 @@ export function connectionsView(parent: HTMLElement, meta: Meta, t: Table, onSel
   return new List(parent, {
     noun: 'connection', table: t, total: meta.connections, columns, order: 'id', fields,
     searched: [process, local, remote, protocol],
-    examples: ['is:lossy', 'is:failed', 'retrans>0', 'is:open', 'role=client', 'role=server'],
+    examples: ['is:lossy', 'is:failed', 'is:troubled', 'retrans>0', 'is:open', 'role=client', 'role=server'],
     placeholder: 'Search: words, lost>0, srtt>1ms, remote:10.0.0., role=server',
     onSelect,
   });
