@@ -124,6 +124,9 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 	return nil
 }
 
+// resize changes the room of maps. Tests use it, to fill them.
+var resize map[string]uint32
+
 // configure sets what is fixed at load time, and what begins as the options say.
 func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error {
 	consts := map[string]any{
@@ -159,6 +162,11 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 	}
 	for name, n := range map[string]uint32{"cpus": uint32(cpus), "rings": uint32(cpus), "scratch": scratch, "targets": blocks,
 		"process_records": uint32(cpus) + 1} {
+		if m := spec.Maps[name]; m != nil {
+			m.MaxEntries = n
+		}
+	}
+	for name, n := range resize {
 		if m := spec.Maps[name]; m != nil {
 			m.MaxEntries = n
 		}

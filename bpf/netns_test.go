@@ -143,9 +143,10 @@ func (p *peer) do(step string) string {
 // until waits for a condition.
 func until(t testing.TB, what string, condition func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(patience); !condition(); time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !condition(); {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s: not after %v", what, patience)
 		}
+		time.Sleep(10 * time.Millisecond) // poll
 	}
 }

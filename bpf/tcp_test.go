@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/ebpf-reel/reel/format/wire"
@@ -175,7 +176,8 @@ func reason(e *wire.TCPEvent) string {
 // burn lets a process that is no target run whenever a CPU is free, until the test ends.
 func burn(t *testing.T) {
 	for range 2 {
-		cmd := exec.Command("timeout", "60", "nice", "-n", "19", "sh", "-c", "while :; do :; done")
+		cmd := exec.Command("nice", "-n", "19", "sh", "-c", "while :; do :; done")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // also if the test is killed
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
