@@ -199,7 +199,7 @@ func (n node) cgroups() format.Check {
 		if unix.Statfs(n.path(path), &s) != nil {
 			return 0
 		}
-		return int64(s.Type)
+		return s.Type
 	}
 	switch {
 	case kind("sys/fs/cgroup") == cgroup2Magic:

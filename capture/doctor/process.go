@@ -96,7 +96,7 @@ func (p process) descriptors() []format.Check {
 	}
 	defer dir.Close()
 	names, err := dir.Readdirnames(maxDescriptors)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		return []format.Check{limited("sockets", "cannot be listed: "+reason(err), "not known", "")}
 	}
 	inodes := map[string]bool{}

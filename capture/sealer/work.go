@@ -16,9 +16,10 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/ebpf-reel/reel/capture/privilege"
 	"github.com/ebpf-reel/reel/format"
-	"golang.org/x/sys/unix"
 )
 
 // Words of the worker's command line: Config.Reexec, then "idle" or "normal", the recorder's pid, and the reel.

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fetch.sh: Debian's kernels of the matrix, into .cache/kernels/VERSION/{vmlinuz,config,release,modules/}. Quick when all are there.
+# fetch.sh: Debian's kernels of the matrix, into .cache/kernels/VERSION/{vmlinuz,config,release}. Quick when all are there.
 #
 # They come by apt from the archive that this machine uses, signed as any package, by lists of their own: nothing is installed,
 # and neither the sources nor the lists of this machine are touched. The cloud flavour is the same source with fewer drivers:
@@ -9,9 +9,6 @@
 # Each kernel of the matrix, its suites, and the package that depends on its newest build.
 matrix="5.10:bullseye,bullseye-security 6.1:bookworm 6.12:trixie"
 package=linux-image-cloud-amd64
-# Modules that the guests load: kTLS.
-modules="net/tls/tls.ko"
-
 kernels=$CACHE/kernels
 apt=$kernels/apt
 missing=
@@ -19,7 +16,7 @@ for entry in $matrix; do
 	[ -e "$kernels/${entry%%:*}/release" ] || missing="$missing $entry"
 done
 [ -n "$missing" ] || exit 0
-for tool in apt-get dpkg-deb xz; do
+for tool in apt-get dpkg-deb; do
 	command -v $tool >/dev/null || die "the kernels of the matrix are Debian packages, and '$tool' is missing: run this on Debian, or put vmlinuz, config and release into .cache/kernels/VERSION yourself."
 done
 
@@ -52,16 +49,6 @@ fetch() { # VERSION SUITES
 	release=${release#vmlinuz-}
 	mv "$work/tree/boot/vmlinuz-$release" "$work/vmlinuz"
 	mv "$work/tree/boot/config-$release" "$work/config"
-	mkdir "$work/modules"
-	local module found
-	for module in $modules; do
-		for found in "$work"/tree/{usr/,}lib/modules/"$release/kernel/$module"{,.xz}; do
-			[ -e "$found" ] || continue
-			cp "$found" "$work/modules/"
-			[[ $found != *.xz ]] || xz -d "$work/modules/$(basename "$found")"
-			break
-		done
-	done
 	rm -rf "$work/tree" "$work"/*.deb "$apt"
 	echo "$release" >"$work/release"
 	rm -rf "${kernels:?}/$version"

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 )
 
@@ -47,22 +46,6 @@ func (c *initramfs) program(name, from string) error {
 		return err
 	}
 	c.entry(name, typeFile|0o755, 0, data)
-	return nil
-}
-
-// modules adds all files of a directory.
-func (c *initramfs) modules(to, from string) error {
-	files, err := os.ReadDir(from)
-	if err != nil {
-		return err
-	}
-	for _, f := range files {
-		data, err := fs.ReadFile(os.DirFS(from), f.Name())
-		if err != nil {
-			return err
-		}
-		c.entry(to+"/"+f.Name(), typeFile|0o644, 0, data)
-	}
 	return nil
 }
 

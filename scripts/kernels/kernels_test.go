@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -172,6 +173,22 @@ func (a *analysis) hooks(t *testing.T, want []string) {
 	slices.Sort(refused)
 	if diff := cmp.Diff(want, refused); diff != "" {
 		t.Errorf("hooks that this kernel refuses (-want +got):\n%s", diff)
+	}
+	// What doctor says of this kernel goes with the reel.
+	var limited []string
+	for _, c := range a.reel.Manifest().Capture.Checks {
+		name, isHook := strings.CutPrefix(c.Name, "hook ")
+		switch {
+		case c.State == format.CheckOK:
+		case isHook && c.State == format.CheckLimited:
+			limited = append(limited, name)
+		default:
+			t.Errorf("doctor: %+v", c)
+		}
+	}
+	slices.Sort(limited)
+	if diff := cmp.Diff(want, limited); diff != "" {
+		t.Errorf("hooks that doctor calls limited (-want +got):\n%s", diff)
 	}
 	if attached == 0 {
 		t.Error("no hook is attached")

@@ -65,7 +65,7 @@ func raiseLoopback() error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	ifr, err := unix.NewIfreq("lo")
 	if err != nil {
 		return err
@@ -76,16 +76,6 @@ func raiseLoopback() error {
 	}
 	_, err = net.InterfaceByName("lo")
 	return err
-}
-
-// loadModule loads one kernel module.
-func loadModule(path string) error {
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	return unix.FinitModule(int(f.Fd()), "", 0)
 }
 
 // carryOut writes the results as one tar archive to the second serial port. Its end marks that nothing is missing.

@@ -32,7 +32,7 @@ func loadObjects([]string) error {
 func explainRefusal(what string, err error) error {
 	var v *ebpf.VerifierError
 	if errors.As(err, &v) {
-		return fmt.Errorf("%s: %+v", what, v)
+		return fmt.Errorf("%s: %+v", what, v) //nolint:errorlint // %w would print the short form
 	}
 	return fmt.Errorf("%s: %w", what, err)
 }

@@ -5,6 +5,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -77,11 +78,11 @@ func (fd blocking) Read(p []byte) (int, error) {
 }
 
 func answerVectors(conn int) error {
-	defer unix.Close(conn)
+	defer func() { _ = unix.Close(conn) }()
 	in := bufio.NewReader(blocking(conn))
 	for {
 		r, err := http.ReadRequest(in)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
