@@ -12,6 +12,7 @@ import (
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
@@ -93,6 +94,9 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 		return err
 	}
 	maps.Copy(o.refused, refused)
+	if err := o.leaveOut(spec); err != nil {
+		return err
+	}
 	shared := map[string]*ebpf.Map{}
 	for name := range spec.Maps {
 		if m := o.maps[name]; m != nil {
@@ -126,6 +130,25 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 
 // resize changes the room of maps. Tests use it, to fill them.
 var resize map[string]uint32
+
+// leaveOut takes programs out of a part whose tracepoint this kernel does not have: the others of the part are not refused for it.
+func (o *Objects) leaveOut(spec *ebpf.CollectionSpec) error {
+	kernel, err := btf.LoadKernelSpec()
+	if err != nil {
+		return explain("read the types of the kernel", err)
+	}
+	for name, p := range spec.Programs {
+		if p.AttachType != ebpf.AttachTraceRawTp {
+			continue
+		}
+		var hook *btf.Typedef
+		if err := kernel.TypeByName("btf_trace_"+p.AttachTo, &hook); errors.Is(err, btf.ErrNotFound) {
+			o.refused[name] = fmt.Errorf("this kernel has no tracepoint %s: %w", p.AttachTo, ebpf.ErrNotSupported)
+			delete(spec.Programs, name)
+		}
+	}
+	return nil
+}
 
 // configure sets what is fixed at load time, and what begins as the options say.
 func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error {

@@ -138,8 +138,14 @@ __noinline int drop_word(__u32 word, __u32 first, __u32 last, __u32 on_exec)
 	for (__u32 i = 0; i < WORD_BITS; i++) {
 		__u32 fd = word * WORD_BITS + i;
 
-		if (bits >> i & 1 && fd >= first && fd <= last)
-			drop_descriptor(fd);
+		if (bits >> i & 1 && fd >= first && fd <= last) {
+			int ended = drop_descriptor(fd);
+
+			/* Before 6.6 the verifier refuses a loop in which a call is followed by a place that is jumped to. */
+			barrier_var(ended);
+			if (ended)
+				return 1;
+		}
 	}
 	return 0;
 }

@@ -47,20 +47,30 @@ static __always_inline void *ring_room(__u32 id, const __u64 bytes)
 	return ring ? bpf_ringbuf_reserve(ring, bytes, 0) : NULL;
 }
 
-/* Makes an event of what ring_room gave: fills its header but for size, pid and tid, or counts that there was no room (NULL). */
-static __always_inline void *admit(struct cpu_state *cpu, void *room, __u32 id, __u64 seq, __u16 kind, __u64 bytes)
+/* ring_room had no room. */
+static __always_inline void lose(struct cpu_state *cpu, __u64 bytes)
 {
-	struct event_header *h = room;
+	COUNT(cpu->lost, 1);
+	COUNT(cpu->lost_bytes, bytes);
+}
 
-	if (!h) {
-		COUNT(cpu->lost, 1);
-		COUNT(cpu->lost_bytes, bytes);
-		return NULL;
-	}
+/* Fills the header of an event but for size, pid and tid. */
+static __always_inline void begin_event(struct event_header *h, __u32 id, __u64 seq, __u16 kind)
+{
 	h->seq = seq;
 	h->cpu = (__u16)id;
 	h->kind = kind;
-	return h;
+}
+
+/* Makes an event of what ring_room gave, or counts that there was no room (NULL). */
+static __always_inline void *admit(struct cpu_state *cpu, void *room, __u32 id, __u64 seq, __u16 kind, __u64 bytes)
+{
+	if (!room) {
+		lose(cpu, bytes);
+		return NULL;
+	}
+	begin_event(room, id, seq, kind);
+	return room;
 }
 
 /* Reserves `bytes` (a constant) on this CPU's ring for an event of `kind`. NULL: no room, counted. */

@@ -76,18 +76,25 @@ struct chunks {
 
 static __always_inline long emit_chunk(const struct chunks *c, const __u32 bytes, const bool loops)
 {
+	__u32 id = bpf_get_smp_processor_id();
 	struct more *m = &c->cpu->work.more;
 	__u32 n = m->want < CHUNK_BYTES ? m->want : CHUNK_BYTES;
 	const struct io_event *first = &c->cpu->work.event;
 	struct io_more_event *e;
+	void *room;
+	__u64 seq;
 
 	if (n == 0 || c->cpu->work.source.fault)
 		return 1;
-	e = reserve(c->cpu, EVENT_IO_MORE, sizeof(*e) + bytes);
-	if (!e) {
+	seq = next_seq(c->cpu);
+	room = ring_room(id, sizeof(*e) + bytes);
+	if (!room) { /* the only check: see reserve_io */
+		lose(c->cpu, sizeof(*e) + bytes);
 		m->lost = 1;
 		return 1;
 	}
+	e = room;
+	begin_event(&e->h, id, seq, EVENT_IO_MORE);
 	e->h.time_ns = first->h.time_ns;
 	e->h.pid = first->h.pid;
 	e->h.tid = first->h.tid;
@@ -177,17 +184,34 @@ static __always_inline void emit_io(struct cpu_state *cpu, __u32 want, const boo
 #define DGRAM_ROOM    4096 /* payload of a datagram's record: DNS messages over UDP have at most as much (RFC 9715: 1,400 bytes) */
 #define ADDRESS_BYTES 16
 
-static __always_inline void emit_dgram_sized(struct cpu_state *cpu, __u32 want, const __u32 bytes, const bool loops)
+/* The record of a UDP datagram, which has its own peer. As in reserve_io, room is checked once. */
+static __always_inline void emit_dgram(struct cpu_state *cpu, __u32 want, const bool loops)
 {
 	struct source *src = &cpu->work.source;
+	__u32 id = bpf_get_smp_processor_id(), bytes = 0, got = 0;
+	__u64 seq = next_seq(cpu);
 	struct event_header h;
 	struct io_event *e;
 	__u8 *address;
-	__u32 got = 0;
+	void *room;
 
-	e = reserve(cpu, EVENT_DGRAM, sizeof(*e) + ADDRESS_BYTES + bytes);
-	if (!e)
+	if (want > DGRAM_ROOM)
+		want = DGRAM_ROOM;
+	if (!want) {
+		room = ring_room(id, sizeof(*e) + ADDRESS_BYTES);
+	} else if (loops && src->vector) {
+		bytes = 2 * DGRAM_ROOM;
+		room = ring_room(id, sizeof(*e) + ADDRESS_BYTES + 2 * DGRAM_ROOM);
+	} else {
+		bytes = DGRAM_ROOM;
+		room = ring_room(id, sizeof(*e) + ADDRESS_BYTES + DGRAM_ROOM);
+	}
+	if (!room) { /* the only check: see reserve_io */
+		lose(cpu, sizeof(*e) + ADDRESS_BYTES + bytes);
 		return;
+	}
+	e = room;
+	begin_event(&e->h, id, seq, EVENT_DGRAM);
 	h = e->h;
 	*e = cpu->work.event;
 	e->h.seq = h.seq;
@@ -200,19 +224,6 @@ static __always_inline void emit_dgram_sized(struct cpu_state *cpu, __u32 want, 
 	e->captured_len = got;
 	say_why_less(e, src, got, want);
 	commit(cpu, e, (__u32)sizeof(*e) + ADDRESS_BYTES + got);
-}
-
-/* The record of a UDP datagram, which has its own peer. */
-static __always_inline void emit_dgram(struct cpu_state *cpu, __u32 want, const bool loops)
-{
-	if (want > DGRAM_ROOM)
-		want = DGRAM_ROOM;
-	if (!want)
-		emit_dgram_sized(cpu, 0, 0, loops);
-	else if (loops && cpu->work.source.vector)
-		emit_dgram_sized(cpu, want, 2 * DGRAM_ROOM, loops);
-	else
-		emit_dgram_sized(cpu, want, DGRAM_ROOM, loops);
 }
 
 #endif /* REEL_RECORD_H */
