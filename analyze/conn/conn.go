@@ -107,8 +107,7 @@ type Conn struct {
 	Exchanges        uint64
 	transport        transport
 
-	Secure bool // a TLS ClientHello was seen
-	TLS    facts.TLS
+	TLS *facts.TLS // nil: no ClientHello was seen
 
 	// Layer, State and Flow belong to those who decrypt the streams, who read them, and who fold the numbers.
 	Layer any
@@ -187,10 +186,10 @@ func (p Proto) String() string { return protoNames[min(int(p), len(protoNames)-1
 
 // Protocol is what the connection speaks: Proto is what was seen of it, behind TLS if that was decrypted.
 func (c *Conn) Protocol() Proto {
-	if c.Proto == TCP && !c.Secure {
+	if c.Proto == TCP && c.TLS == nil {
 		return c.carrier()
 	}
-	if c.Secure {
+	if c.TLS != nil {
 		switch c.Proto {
 		case HTTP:
 			return HTTPS
@@ -208,7 +207,10 @@ func (c *Conn) Facts(f *facts.Connection) {
 		Role: c.Role, RoleBy: c.RoleBy.String(), Local: c.Local, Remote: c.Remote, Protocol: c.Protocol().String(),
 		Start: c.Start, End: c.End, SawStart: c.SawStart, SawEnd: c.SawEnd, Errno: c.Errno, Connect: c.Connect, SRTT: c.SRTT,
 		Retrans: c.Resent(), Calls: c.Calls, Bytes: c.Bytes, Captured: c.Captured, Lost: c.Lost, Gaps: c.Gaps,
-		CallTime: c.CallTime, Exchanges: c.Exchanges, TLS: c.TLS, TCP: c.Transport(),
+		CallTime: c.CallTime, Exchanges: c.Exchanges, TCP: c.Transport(),
+	}
+	if c.TLS != nil {
+		f.TLS = *c.TLS
 	}
 	if c.Image != nil {
 		f.Process = c.Image.Name()

@@ -2,6 +2,7 @@ package tls
 
 import (
 	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/keylog"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 )
@@ -15,7 +16,9 @@ func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, bod
 			return
 		}
 		t.hellos[0] = h
-		c.Secure = true
+		if c.TLS == nil {
+			c.TLS = new(facts.TLS)
+		}
 		if c.TLS.ServerName == "" {
 			c.TLS.ServerName = h.serverName
 		}

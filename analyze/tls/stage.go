@@ -226,9 +226,10 @@ func (s *Stage) Closed(c *conn.Conn) {
 func (s *Stage) Gone(c *conn.Conn) error {
 	where := ledger.Where{At: c.Start, Conn: c.ID, PID: c.PID}
 	switch {
+	case c.TLS == nil:
 	case c.TLS.Unproved > 0:
 		s.ledger.Add(ledger.TLSUnproved, c.TLS.Unproved, where)
-	case c.Secure && s.cfg.Log != nil && c.TLS.Records == 0:
+	case s.cfg.Log != nil && c.TLS.Records == 0:
 		s.ledger.Add(ledger.TLSNoSecret, 1, where)
 	}
 	return s.next.Gone(c)

@@ -418,7 +418,7 @@ func TestCaptureRefuses(t *testing.T) {
 		code int
 		says string
 	}{
-		{"nothing", nil, nil, 2, "nothing to record: choose processes with -p PID, --comm NAME, or a command after --"},
+		{"nothing", nil, nil, 2, "nothing to record: choose processes with -p PID, --comm NAME, --container NAME, --cgroup PATH, or a command after --"},
 		{"no such process", []string{"-p", "4194303"}, nil, 2, "process 4194303 does not exist: ps -e lists those that do"},
 		{"no process id", []string{"-p", "4194305"}, nil, 2, "4194305 is no process id: the largest is 4194304"},
 		{"no number", []string{"-p", "nginx"}, nil, 2, `invalid argument "nginx" for "-p, --pid" flag`},
