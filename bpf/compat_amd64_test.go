@@ -60,7 +60,8 @@ func TestCompatCallsAreCountedAndNotMisread(t *testing.T) {
 	if err := o.AddTarget(uint32(os.Getpid())); err != nil {
 		t.Fatal(err)
 	}
-	if err := exec.Command(path).Run(); err != nil {
+	command := exec.Command(path)
+	if err := command.Run(); err != nil {
 		t.Fatal(err)
 	}
 	if err := o.RemoveTarget(uint32(os.Getpid())); err != nil {
@@ -72,6 +73,13 @@ func TestCompatCallsAreCountedAndNotMisread(t *testing.T) {
 	}
 	if c.Compat != 2 {
 		t.Errorf("%d calls of the 32-bit ABI counted, want 2", c.Compat)
+	}
+	unseen, err := o.Unseen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(unseen) != 1 || unseen[0].Kind != UnseenCompat || unseen[0].Count != 2 || unseen[0].PID != uint32(command.Process.Pid) {
+		t.Errorf("counted by process: %+v, want 2 calls of process %d", unseen, command.Process.Pid)
 	}
 	for _, e := range collect(t, o) {
 		if e.Kind != wire.EventProc {

@@ -36,9 +36,9 @@ type drainer struct {
 	unsaved bool // something was taken since
 
 	// Read by other goroutines. One add for each drain, not for each event.
-	events [format.EventTCP + 1]atomic.Uint64 // by kind; 0: any other
-	exits  atomic.Uint64                      // processes that ended
-	counts [format.EventTCP + 1]uint64        // of the drain that runs
+	events [format.EventUnix + 1]atomic.Uint64 // by kind; 0: any other
+	exits  atomic.Uint64                       // processes that ended
+	counts [format.EventUnix + 1]uint64        // of the drain that runs
 
 	exited chan struct{} // holds one token when a process has ended since it was read
 }

@@ -31,6 +31,7 @@ type fakeKernel struct {
 	pending  [][]byte // what the rings hold
 	loss     []bpf.CPULoss
 	counters bpf.Counters
+	unseen   []bpf.Unseen
 	snapshot error
 	drain    error
 	closed   bool
@@ -82,6 +83,7 @@ func (k *fakeKernel) Drain(fn func([]byte) error) (int, error) {
 
 func (k *fakeKernel) Loss() ([]bpf.CPULoss, error)      { return k.loss, nil }
 func (k *fakeKernel) Counters() (bpf.Counters, error)   { return k.counters, nil }
+func (k *fakeKernel) Unseen() ([]bpf.Unseen, error)     { return k.unseen, nil }
 func (k *fakeKernel) CountRunTime() (io.Closer, error)  { return nil, errors.New("not permitted") }
 func (k *fakeKernel) RunTime() (time.Duration, error)   { return 0, nil }
 func (k *fakeKernel) Beside() int                       { return 0 }
@@ -194,7 +196,7 @@ func event(kind format.EventKind, size int) []byte {
 
 func TestLossIsCountedAndKept(t *testing.T) {
 	k := &fakeKernel{loss: []bpf.CPULoss{{CPU: 0, Captured: 2}, {CPU: 1, Captured: 3, Lost: 5, LostBytes: 700}, {CPU: 2}},
-		counters: bpf.Counters{Compat: 4, SocketsFull: 1}, pending: [][]byte{event(format.EventIO, 96), event(9999, 40), make([]byte, 3)}}
+		counters: bpf.Counters{SocketsFull: 1}, unseen: []bpf.Unseen{{PID: 4711, Kind: bpf.UnseenCompat, Count: 3}, {Kind: bpf.UnseenCompat, Count: 1}}, pending: [][]byte{event(format.EventIO, 96), event(9999, 40), make([]byte, 3)}}
 	s := &fakeSink{}
 	sum, err := record(t.Context(), fakeConfig(t), fakePorts(k, s))
 	if err != nil {

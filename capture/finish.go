@@ -3,14 +3,17 @@
 package capture
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -109,9 +112,34 @@ func (r *recording) notesAtEnd() {
 	r.note(NoteMapFull, c.SocketsFull, "sockets: their state changes are missing")
 	r.note(NoteMapFull, c.ListenersFull, "listening ports: connections there are seen from accept on")
 	r.note(NoteSnapshotIncomplete, c.QueueCut, "accept queues of more than 4,096 connections")
-	r.note(NoteCompatCalls, c.Compat, "")
+	r.notesUnseen()
 	r.note(NoteErrorQueue, c.ErrQueue, "")
 	r.note(NoteProbeSkipped, c.Missed, "")
+}
+
+// unseenNotes name what the probes count by process.
+var unseenNotes = map[bpf.UnseenKind]NoteName{
+	bpf.UnseenCompat: NoteCompatCalls, bpf.UnseenURing: NoteIOUring, bpf.UnseenMPTCP: NoteMPTCP,
+	bpf.UnseenQUIC: NoteQUIC, bpf.UnseenKTLS: NoteKTLS,
+}
+
+// notesUnseen says which processes did what cannot be recorded, in the order of their numbers.
+func (r *recording) notesUnseen() {
+	all, err := r.kernel.Unseen()
+	if err != nil {
+		return
+	}
+	slices.SortFunc(all, func(a, b bpf.Unseen) int { return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.PID, b.PID)) })
+	for _, u := range all {
+		who := "other processes"
+		if u.PID != 0 {
+			who = fmt.Sprintf("pid %d", u.PID)
+			if comm, err := r.proc.Comm(format.PID(u.PID)); err == nil && comm != "" {
+				who = fmt.Sprintf("%s (pid %d)", comm, u.PID)
+			}
+		}
+		r.note(unseenNotes[u.Kind], u.Count, who)
+	}
 }
 
 // append stores a row about the recording itself. An error is not lost: the sink returns it again at its close.

@@ -25,6 +25,10 @@ const (
 	NoteMapFull            NoteName = "map_full"
 	NoteCompatCalls        NoteName = "compat_calls"
 	NoteErrorQueue         NoteName = "error_queue"
+	NoteIOUring            NoteName = "io_uring"
+	NoteMPTCP              NoteName = "mptcp"
+	NoteQUIC               NoteName = "quic"
+	NoteKTLS               NoteName = "ktls"
 	NoteShed               NoteName = "shed"
 	NoteShedLess           NoteName = "shed_less"
 	NoteShedCalls          NoteName = "shed_calls"
@@ -54,6 +58,10 @@ var notes = map[NoteName]string{
 	NoteContainerFile:      "files of a container runtime could not be used: names of containers or pods are missing",
 	NoteMapFull:            "a table of the probes was full: addresses, durations or state changes of some sockets and calls are missing",
 	NoteCompatCalls:        "socket calls by 32-bit programs were not recorded",
+	NoteIOUring:            "processes submitted operations to io_uring: what those moved on sockets was not recorded",
+	NoteMPTCP:              "calls on MPTCP sockets were not recorded",
+	NoteQUIC:               "QUIC (HTTP/3) was spoken: its datagrams have rows, their content was not recorded",
+	NoteKTLS:               "the kernel encrypted what was written on sockets (kTLS): calls and bytes are there, without their place in the stream",
 	NoteErrorQueue:         "reads of a socket's error queue were not recorded: they move no bytes of the stream",
 	NoteShed:               "the recorder was over its budget and left out more: a smaller --snaplen, fewer targets (--port) or a larger budget (--max-cpu, --max-rate, --max-memory) avoid it",
 	NoteShedLess:           "the recorder was within its budget again and left out less",

@@ -27,6 +27,7 @@ type Kernel interface {
 	Drain(fn func(ev []byte) error) (int, error)
 	Loss() ([]bpf.CPULoss, error)
 	Counters() (bpf.Counters, error)
+	Unseen() ([]bpf.Unseen, error)
 	CountRunTime() (io.Closer, error)
 	RunTime() (time.Duration, error)
 	Fill() float64

@@ -145,6 +145,7 @@ const (
 	flagIndexed
 	flagUnix // an AF_UNIX socket
 	flagUDP
+	flagPair // of socketpair(2): neither end is client or server
 )
 
 func (c *Conn) has(f flag) bool { return c.flags&f != 0 }

@@ -136,6 +136,7 @@ func (t *Table) guess(c *Conn) {
 		c.role(format.RoleClient, ByPort)
 	}
 	switch {
+	case c.Role == format.RoleUnknown && c.has(flagPair):
 	case c.Role == format.RoleUnknown:
 		t.ledger.Add(ledger.RoleUnknown, 1, c.where(c.Start))
 	case c.RoleBy > ByAccept:

@@ -160,7 +160,7 @@ func (t *Table) socket(r *format.Socket) {
 		c.role(format.RoleServer, ByAccept)
 	case format.SockPair:
 		c.SawStart = true
-		c.set(flagConnected)
+		c.set(flagConnected | flagPair)
 	case format.SockSnapshot, format.SockSeen:
 		c.set(flagConnected)
 		c.roleBefore(r)

@@ -60,6 +60,10 @@ const (
 	NoteContainerFile
 	NoteMapFull
 	NoteCompatCalls
+	NoteIOUring
+	NoteMPTCP
+	NoteQUIC
+	NoteKTLS
 	NoteErrorQueue
 	NoteExitUnseen
 	NoteProbeSkipped
@@ -170,6 +174,10 @@ var registry = [numNames]registered{
 	NoteContainerFile:      {"container_file", facts.Notice, Capture, "Files of a container runtime could not be used: names of containers or pods are missing."},
 	NoteMapFull:            {"map_full", facts.Notice, Capture, "A table of the probes was full: some sockets or calls lack their addresses, durations or state changes. Record fewer targets at a time."},
 	NoteCompatCalls:        {"compat_calls", facts.DataLoss, Capture, "Socket calls by 32-bit programs were not recorded: what they moved is missing."},
+	NoteIOUring:            {"io_uring", facts.DataLoss, Capture, "A process submitted operations to io_uring, which the probes cannot see: what those moved on sockets is missing. The count is of calls of io_uring_enter; most servers can be told not to use it."},
+	NoteMPTCP:              {"mptcp", facts.DataLoss, Capture, "Calls on MPTCP sockets were not recorded: what they moved is missing."},
+	NoteQUIC:               {"quic", facts.Notice, Capture, "A process spoke QUIC (HTTP/3): its datagrams are counted, its requests are not shown."},
+	NoteKTLS:               {"ktls", facts.Notice, Capture, "The kernel encrypts what a process writes on a socket (kTLS): calls have no place in the TCP stream, so lost bytes cannot be seen there."},
 	NoteErrorQueue:         {"error_queue", facts.Info, Capture, "Reads of a socket's error queue were not recorded: they move no bytes of the stream."},
 	NoteExitUnseen:         {"exit_unseen", facts.Info, Capture, "This kernel has no hook for the end of a process: it was looked for once a second."},
 	NoteProbeSkipped:       {"probe_skipped", facts.DataLoss, Capture, "The kernel skipped runs of a probe, which cannot be interrupted by itself: calls may be missing. Sequence numbers tell on which connections."},

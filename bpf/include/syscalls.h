@@ -54,7 +54,7 @@ static __always_inline void on_rare_call(struct cpu_state *cpu, const struct inf
 	else if (call == CALL_SETSOCKOPT)
 		on_setsockopt(regs, ret);
 	else if (call == CALL_URING)
-		count_unseen(UNSEEN_URING_ENTER);
+		count_unseen(UNSEEN_URING);
 }
 
 static __always_inline void on_call(struct cpu_state *cpu, __u8 call, const struct pt_regs *regs, __s64 ret, __u64 pid_tgid, const bool loops)

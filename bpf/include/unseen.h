@@ -7,11 +7,10 @@
 
 enum unseen_kind {
 	UNSEEN_COMPAT = 1, /* socket calls by the 32-bit ABI */
-	UNSEEN_URING = 2,  /* socket operations submitted to io_uring */
-	UNSEEN_URING_ENTER = 3, /* io_uring_enter(2): where operations cannot be told apart, this says that there were some */
-	UNSEEN_MPTCP = 4,  /* io calls on MPTCP sockets */
-	UNSEEN_QUIC = 5,   /* QUIC packets with long headers (RFC 9000 17.2), on port 443: their lengths are recorded, their content is not */
-	UNSEEN_KTLS = 6,   /* io calls on sockets whose records the kernel encrypts: recorded, without their place in the stream */
+	UNSEEN_URING = 2,  /* calls of io_uring_enter(2): what they move is not seen */
+	UNSEEN_MPTCP = 3,  /* io calls on MPTCP sockets */
+	UNSEEN_QUIC = 4,   /* QUIC packets with long headers (RFC 9000 17.2), on port 443: their lengths are recorded, their content is not */
+	UNSEEN_KTLS = 5,   /* io calls on sockets whose records the kernel encrypts: recorded, without their place in the stream */
 };
 
 struct unseen_key {

@@ -5,6 +5,7 @@ package text
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -200,7 +201,7 @@ func (p *printer) edges(d *report.Data) {
 			continue
 		}
 		rows = append(rows, []string{
-			visible.Cut(names[e.Client], 28) + " → " + visible.Cut(names[e.Server], 28) + ":" + fmt.Sprint(e.Port), visible.Text(e.Protocol), side,
+			visible.Cut(names[e.Client], 28) + " → " + visible.Cut(names[e.Server], 28) + port(e.Port), visible.Text(e.Protocol), side,
 			quantity.Count(s.Exchanges), quantity.Count(s.Errors4xx), quantity.Count(s.Errors5xx), quantity.Count(s.Incomplete),
 			latency(s, s.P50), latency(s, s.P99), latency(s, s.DurationMax),
 			quantity.Bytes(s.BytesRead + s.BytesWrite), quantity.Bytes(s.LostBytes),
@@ -275,4 +276,12 @@ func status(s int) string {
 		return quantity.Unknown
 	}
 	return fmt.Sprint(s)
+}
+
+// port is the port behind a node's name; nothing for AF_UNIX sockets, which have none.
+func port(n uint16) string {
+	if n == 0 {
+		return ""
+	}
+	return ":" + strconv.Itoa(int(n))
 }
