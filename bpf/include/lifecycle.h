@@ -83,12 +83,13 @@ static __always_inline __u32 copy_user_path(void *dst, __u64 addr, __u64 len)
 static __noinline bool emit_unix(struct cpu_state *cpu, const struct socket_ref *s, const struct call_facts *f, __u64 addr, __u64 len)
 {
 	struct unix_event *e = reserve(cpu, EVENT_UNIX, sizeof(*e) + UNIX_PATHS_ROOM);
-	struct sock *peer = unix_peer(s->sk);
+	struct sock *peer;
 	__u32 local, remote = 0;
 	__u8 *paths;
 
 	if (!e)
 		return false;
+	peer = unix_peer(s->sk); /* after the check, which old verifiers want next to the reservation */
 	fill_unix(e, s->sk, s->inode);
 	fill_unix_call(e, f);
 	paths = (__u8 *)(e + 1);
