@@ -82,8 +82,8 @@ var socketFiles = []struct {
 	column     int
 	recorded   bool
 }{
-	{"TCP", "tcp", 9, true}, {"TCP", "tcp6", 9, true}, {"UDP", "udp", 9, false}, {"UDP", "udp6", 9, false},
-	{"Unix", "unix", 6, false}, {"raw", "raw", 9, false}, {"raw", "raw6", 9, false}, {"packet", "packet", 8, false}, {"netlink", "netlink", 9, false},
+	{"TCP", "tcp", 9, true}, {"TCP", "tcp6", 9, true}, {"UDP", "udp", 9, true}, {"UDP", "udp6", 9, true},
+	{"Unix", "unix", 6, true}, {"raw", "raw", 9, false}, {"raw", "raw6", 9, false}, {"packet", "packet", 8, false}, {"netlink", "netlink", 9, false},
 }
 
 // maxDescriptors bounds what is looked at: doctor answers at once, also for a process with a million of them.
@@ -128,7 +128,11 @@ func (p process) sockets(inodes map[string]bool) []format.Check {
 		for line := range bytes.Lines(data) {
 			fields := bytes.Fields(line)
 			if len(fields) > f.column && inodes[string(fields[f.column])] {
-				count[f.kind]++
+				kind := f.kind
+				if !f.recorded {
+					kind += " (not recorded)"
+				}
+				count[kind]++
 				known++
 			}
 		}
