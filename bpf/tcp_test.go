@@ -4,7 +4,6 @@ package bpf
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -84,9 +83,10 @@ func TestTCPTrouble(t *testing.T) {
 				t.Errorf("%+v is not about the socket %+v", e, s)
 			}
 		}
-		if ip := fmt.Sprint(e.Laddr[:4]); ip == "[10 77 0 1]" {
+		switch [4]byte(e.Laddr[:4]) {
+		case [4]byte{10, 77, 0, 1}:
 			netns[n.a] = e.Netns
-		} else if ip == "[10 77 0 2]" {
+		case [4]byte{10, 77, 0, 2}:
 			netns[n.b] = e.Netns
 		}
 	}
@@ -205,7 +205,9 @@ func (n *namespaces) sniff(ns string) func() func(filter string) int {
 		n.t.Fatal(err)
 	}
 	return func() func(string) int {
-		cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Process.Signal(os.Interrupt); err != nil {
+			n.t.Fatal(err)
+		}
 		cmd.Wait()
 		return func(filter string) int {
 			out := n.run("tshark", "-r", file, "-Y", filter, "-T", "fields", "-e", "frame.number")

@@ -25,7 +25,7 @@ type WriterConfig struct {
 	// Of is the reel that this one is made of once more (from its text): the filter that its rows went through and the
 	// way it ended are kept. nil for a recording.
 	Of           *Manifest
-	MaxUnsealed  int64 // bytes of journal above which the sealer runs at normal priority; 8 SegmentBytes
+	MaxUnsealed  int64 // bytes of journal above which the sealer runs at normal priority; 16 SegmentBytes
 	ShedUnsealed int64 // bytes of journal above which WriterStats.Shed tells the recorder to record less; 32 SegmentBytes
 }
 
@@ -36,7 +36,7 @@ func (c *WriterConfig) setDefaults() error {
 	c.SegmentBytes = cmp.Or(c.SegmentBytes, 32<<20)
 	c.SegmentTime = cmp.Or(c.SegmentTime, 10*time.Second)
 	c.FlushInterval = cmp.Or(c.FlushInterval, time.Second)
-	c.MaxUnsealed = cmp.Or(c.MaxUnsealed, 8*c.SegmentBytes)
+	c.MaxUnsealed = cmp.Or(c.MaxUnsealed, 16*c.SegmentBytes)
 	c.ShedUnsealed = cmp.Or(c.ShedUnsealed, 32*c.SegmentBytes)
 	if c.FS == nil {
 		c.FS = OS{}

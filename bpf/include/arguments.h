@@ -52,11 +52,11 @@ static __always_inline void use_message(struct work *w, const struct user_mmsghd
 
 static __always_inline void read_message(struct work *w, __u64 addr)
 {
-	struct user_mmsghdr m = {};
+	struct user_mmsghdr *m = &w->message;
 
-	if (bpf_probe_read_user(&m, USER_MSGHDR_SIZE, (const void *)addr))
+	if (bpf_probe_read_user(m, USER_MSGHDR_SIZE, (const void *)addr)) /* which zeroes it then */
 		w->source.fault = 1;
-	use_message(w, &m);
+	use_message(w, m);
 }
 
 static __always_inline bool moves_messages(__u8 call)

@@ -62,6 +62,19 @@ struct messages {
 	__u8 pad[6];
 };
 
+/* What a sock_event says of the call rather than of the socket. */
+struct call_facts {
+	__u64 now;
+	__u64 duration_ns;
+	__s64 ret;
+	__s32 fd;
+	__u16 flags; /* enum io_flag */
+	__u8 op;     /* enum sock_op */
+	__u8 role;   /* enum sock_role */
+	__u32 how;   /* of shutdown */
+	__u32 pad;
+};
+
 /*
  * Work space of sys_exit. It lies in a map and not on the stack, since the
  * verifier follows every number on the stack, through every branch and every
@@ -76,8 +89,10 @@ struct work {
 	__u8 pad[6];
 	struct source source; /* what comes before, and its own first part, is cleared for each call */
 	struct messages messages;
+	struct user_mmsghdr message; /* the one at hand */
 	struct socket_ref sock;
 	__u8 peer[16]; /* address of a datagram's peer */
+	struct call_facts facts; /* of an event that the call's io brings about: its first sight, a long transfer */
 };
 
 struct cpu_state {

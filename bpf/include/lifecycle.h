@@ -10,19 +10,6 @@
 #include "track.h"
 #include "unix.h"
 
-/* What a sock_event says of the call rather than of the socket. */
-struct call_facts {
-	__u64 now;
-	__u64 duration_ns;
-	__s64 ret;
-	__s32 fd;
-	__u16 flags; /* enum io_flag */
-	__u8 op;     /* enum sock_op */
-	__u8 role;   /* enum sock_role */
-	__u32 how;   /* of shutdown */
-	__u32 pad;
-};
-
 static __always_inline void fill_call(struct sock_event *e, const struct call_facts *f)
 {
 	__u64 pid_tgid = current_pid_tgid();
@@ -118,14 +105,11 @@ static __always_inline void fill_counted(struct sock_event *e, const struct sock
 	e->rcv_seq = p ? p->moved[DIR_READ] : 1;
 }
 
-/* Emits an event of a socket. False: the ring had no room. */
-static __noinline bool emit_socket(struct cpu_state *cpu, const struct socket_ref *s, const struct call_facts *f)
+/* Emits a sock_event. False: the ring had no room. */
+static __noinline bool emit_inet(struct cpu_state *cpu, const struct socket_ref *s, const struct call_facts *f)
 {
-	struct sock_event *e;
+	struct sock_event *e = reserve(cpu, EVENT_SOCK, sizeof(*e));
 
-	if (s->family == AF_UNIX)
-		return emit_unix(cpu, s, f, 0, 0);
-	e = reserve(cpu, EVENT_SOCK, sizeof(*e));
 	if (!e)
 		return false;
 	fill_socket(e, s->sk, s->inode);
@@ -135,6 +119,15 @@ static __noinline bool emit_socket(struct cpu_state *cpu, const struct socket_re
 		e->new_state = (__u8)f->how;
 	commit(cpu, e, sizeof(*e));
 	return true;
+}
+
+/*
+ * Emits an event of a socket. False: the ring had no room. It is inlined, since
+ * the stacks of all functions in a chain of calls share 512 bytes.
+ */
+static __always_inline bool emit_socket(struct cpu_state *cpu, const struct socket_ref *s, const struct call_facts *f)
+{
+	return s->family == AF_UNIX ? emit_unix(cpu, s, f, 0, 0) : emit_inet(cpu, s, f);
 }
 
 /* Remembers a socket that was announced. */
@@ -172,13 +165,15 @@ static __always_inline bool announced(const struct socket_ref *s, __u8 *role)
  */
 static __always_inline bool announce(struct cpu_state *cpu, const struct socket_ref *s, __s32 fd, __u64 now)
 {
-	struct call_facts f = {.now = now, .fd = fd, .op = SOCK_SEEN};
+	struct call_facts *f = &cpu->work.facts;
+	__u8 role = ROLE_UNKNOWN;
 
-	if (announced(s, &f.role))
+	if (announced(s, &role))
 		return true;
-	if (!emit_socket(cpu, s, &f))
+	*f = (struct call_facts){.now = now, .fd = fd, .op = SOCK_SEEN, .role = role};
+	if (!emit_socket(cpu, s, f))
 		return false;
-	remember(cpu, s, f.role);
+	remember(cpu, s, role);
 	return true;
 }
 

@@ -30,7 +30,7 @@ static __always_inline __u64 messages_sum(const struct work *w, __u32 count)
 static __always_inline int emit_message(__u32 i, const bool loops)
 {
 	struct cpu_state *cpu = this_cpu();
-	struct user_mmsghdr m = {};
+	struct user_mmsghdr *m;
 	struct io_event *e;
 	struct work *w;
 
@@ -38,6 +38,7 @@ static __always_inline int emit_message(__u32 i, const bool loops)
 		return 1;
 	w = &cpu->work;
 	e = &w->event;
+	m = &w->message;
 	if (i >= w->messages.count)
 		return 1;
 	__builtin_memset(&w->source, 0, __builtin_offsetof(struct source, batch));
@@ -46,16 +47,16 @@ static __always_inline int emit_message(__u32 i, const bool loops)
 	e->cut = CUT_NONE;
 	if (i)
 		e->flags |= IO_SAME_CALL;
-	if (bpf_probe_read_user(&m, sizeof(m), (const void *)(w->messages.addr + i * sizeof(m))))
+	if (bpf_probe_read_user(m, sizeof(*m), (const void *)(w->messages.addr + i * sizeof(*m))))
 		return 1;
-	use_message(w, &m);
-	e->ret = m.len;
+	use_message(w, m);
+	e->ret = m->len;
 	if (w->sock.kind == SOCKET_TCP) {
 		e->seq = w->messages.next;
 		if (!(e->flags & IO_PEEK))
-			w->messages.next += m.len;
+			w->messages.next += m->len;
 	}
-	emit_moved(m.len, loops);
+	emit_moved(m->len, loops);
 	return 0;
 }
 

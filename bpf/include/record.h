@@ -151,6 +151,14 @@ static __always_inline __u8 emit_chunks(struct cpu_state *cpu, __u32 want, const
 	return m->want ? CUT_LIMIT : CUT_NONE;
 }
 
+/* What the header of an event from the work space lacks. */
+static __always_inline void stamp(struct io_event *e, __u64 seq, __u16 kind)
+{
+	e->h.seq = seq;
+	e->h.cpu = (__u16)bpf_get_smp_processor_id();
+	e->h.kind = kind;
+}
+
 /* Copies want bytes behind the event, in further records what one does not hold, and commits them all. */
 static __always_inline void emit_io(struct cpu_state *cpu, __u32 want, const bool loops)
 {
@@ -158,15 +166,13 @@ static __always_inline void emit_io(struct cpu_state *cpu, __u32 want, const boo
 	struct source *src = &cpu->work.source;
 	__u32 bytes = loops && src->vector ? 2 * room : room;
 	struct io_event *e = reserve_io(cpu, bytes);
-	struct event_header h;
+	__u64 seq;
 
 	if (!e)
 		return;
-	h = e->h;
+	seq = e->h.seq;
 	*e = cpu->work.event;
-	e->h.seq = h.seq;
-	e->h.cpu = h.cpu;
-	e->h.kind = h.kind;
+	stamp(e, seq, EVENT_IO);
 	if (room)
 		got = copy_next(e + 1, bytes, room, now, src, loops);
 	e->captured_len = got;
@@ -190,7 +196,6 @@ static __always_inline void emit_dgram(struct cpu_state *cpu, __u32 want, const 
 	struct source *src = &cpu->work.source;
 	__u32 id = bpf_get_smp_processor_id(), bytes = 0, got = 0;
 	__u64 seq = next_seq(cpu);
-	struct event_header h;
 	struct io_event *e;
 	__u8 *address;
 	void *room;
@@ -211,12 +216,8 @@ static __always_inline void emit_dgram(struct cpu_state *cpu, __u32 want, const 
 		return;
 	}
 	e = room;
-	begin_event(&e->h, id, seq, EVENT_DGRAM);
-	h = e->h;
 	*e = cpu->work.event;
-	e->h.seq = h.seq;
-	e->h.cpu = h.cpu;
-	e->h.kind = h.kind;
+	stamp(e, seq, EVENT_DGRAM);
 	address = (__u8 *)(e + 1);
 	__builtin_memcpy(address, cpu->work.peer, ADDRESS_BYTES);
 	if (bytes)

@@ -15,7 +15,7 @@ const volatile __u64 transfer_limit = 0; /* bytes */
  */
 static __always_inline void count_transfer(struct cpu_state *cpu, const struct socket_ref *s, __u8 dir, __s32 fd, __u64 moved)
 {
-	struct call_facts f = {.fd = fd, .op = dir == DIR_WRITE ? SOCK_LONG_WRITE : SOCK_LONG_READ};
+	struct call_facts *f = &cpu->work.facts;
 	struct tracked *t;
 	__u64 before;
 
@@ -29,10 +29,10 @@ static __always_inline void count_transfer(struct cpu_state *cpu, const struct s
 	t->moved = before + moved;
 	if (before > transfer_limit || t->moved <= transfer_limit)
 		return;
-	f.now = bpf_ktime_get_ns();
-	f.ret = t->moved > 0x7fffffffffffffffULL ? 0x7fffffffffffffffLL : (__s64)t->moved;
-	f.role = t->role;
-	if (!emit_socket(cpu, s, &f))
+	*f = (struct call_facts){.now = bpf_ktime_get_ns(), .fd = fd, .role = t->role,
+		.ret = t->moved > 0x7fffffffffffffffULL ? 0x7fffffffffffffffLL : (__s64)t->moved,
+		.op = dir == DIR_WRITE ? SOCK_LONG_WRITE : SOCK_LONG_READ};
+	if (!emit_inet(cpu, s, f)) /* TCP alone has transfers */
 		t->moved = before; /* the ring had no room: the next call tells */
 }
 

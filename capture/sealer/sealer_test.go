@@ -73,8 +73,13 @@ const segmentBytes = 4 << 20
 
 // create makes a reel whose segments another process seals.
 func create(dir string, p format.SealWorker) (*format.Writer, error) {
+	return createWith(dir, p, 1<<40)
+}
+
+// createWith is create, whose worker is in a hurry above some bytes of journal: without, it rests as long as the machine is busy.
+func createWith(dir string, p format.SealWorker, maxUnsealed int64) (*format.Writer, error) {
 	return format.Create(dir, format.CaptureInfo{Tool: "reel test", StartWall: 1}, format.WriterConfig{
-		SegmentBytes: segmentBytes, Filter: format.NoFilter{}, Worker: p, MaxUnsealed: 1 << 40, ShedUnsealed: 1 << 40,
+		SegmentBytes: segmentBytes, Filter: format.NoFilter{}, Worker: p, MaxUnsealed: maxUnsealed, ShedUnsealed: 1 << 40,
 	})
 }
 
@@ -438,7 +443,7 @@ func (otherFilter) Version() string { return "other/1" }
 // record is a recorder that prints the worker's pid once there is one, and how many rows are sealed.
 func record(dir string) error {
 	p := New(Config{Dir: dir, Reexec: []string{sealArg}})
-	w, err := create(dir, p)
+	w, err := createWith(dir, p, 4*segmentBytes)
 	if err != nil {
 		return err
 	}

@@ -87,10 +87,14 @@ func work(args []string, filter format.Filter, in io.Reader, out io.Writer) erro
 	if err := answers.Encode(answer{Ready: true}); err != nil {
 		return err
 	}
+	pace := newPace()
 	for r := range requests(in) {
 		var broken error
+		alive := func() { broken = errors.Join(broken, answers.Encode(answer{Progress: true})) }
+		pace.rest(alive)
 		seg, err := sealing.Seal(r.Journal, func(time.Duration) {
-			broken = errors.Join(broken, answers.Encode(answer{Progress: true}))
+			alive()
+			pace.rest(alive)
 		})
 		a := answer{Segment: &seg}
 		if err != nil {

@@ -50,7 +50,8 @@ type worker struct {
 	complaint complaint
 	done      chan struct{} // closed when it has ended and was waited for
 
-	normal   atomic.Bool // its priority
+	priority sync.Mutex  // guards changes of it
+	normal   atomic.Bool // it is that of other processes
 	replaced atomic.Bool // it was ended to be started with another priority
 }
 
@@ -130,6 +131,8 @@ func (w *worker) seal(number int) (format.Segment, error) {
 				return *a.Segment, nil
 			case a.Failed != nil:
 				return format.Segment{}, a.Failed.err()
+			case a.Ready:
+				w.hasSetPriority()
 			}
 			heard = time.Now()
 		case now := <-look.C:
@@ -172,6 +175,21 @@ func (w *worker) gone(why string) error {
 
 // prioritize makes the worker idle or normal; one that cannot be is ended, since it would wait for ever on a busy node.
 func (w *worker) prioritize(idle bool) {
+	w.priority.Lock()
+	defer w.priority.Unlock()
+	w.set(idle)
+}
+
+// hasSetPriority is called when the worker has set the priority that it was started with: what was wanted meanwhile is set again.
+func (w *worker) hasSetPriority() {
+	w.priority.Lock()
+	defer w.priority.Unlock()
+	if w.normal.Load() {
+		w.set(false)
+	}
+}
+
+func (w *worker) set(idle bool) {
 	err := setIdle(w.cmd.Process.Pid, idle)
 	switch {
 	case err == nil:
