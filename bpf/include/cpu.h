@@ -92,6 +92,7 @@ struct work {
 	struct user_mmsghdr message; /* the one at hand */
 	struct socket_ref sock;
 	__u8 peer[16]; /* address of a datagram's peer */
+	__u64 moved; /* bytes of the event at hand: of its message, where the call moved several */
 	struct call_facts facts; /* of an event that the call's io brings about: its first sight, a long transfer */
 };
 

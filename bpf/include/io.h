@@ -26,7 +26,7 @@ static __always_inline bool shed_io(struct cpu_state *cpu, const struct io_event
 		return false;
 	COUNT(cpu->shed_calls, 1);
 	if (ret > 0 && moves_messages(e->call))
-		ret = (__s64)messages_sum(&cpu->work, (__u32)ret);
+		ret = (__s64)messages_sum(cpu->work.messages.addr, (__u32)ret);
 	if (ret > 0 && !(e->flags & IO_PEEK))
 		COUNT(cpu->shed_bytes, ret);
 	return true;

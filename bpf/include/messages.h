@@ -13,15 +13,15 @@ static __always_inline __u32 message_len(__u64 addr, __u32 i)
 	return len;
 }
 
-/* Bytes of all messages. */
-static __always_inline __u64 messages_sum(const struct work *w, __u32 count)
+/* Bytes of all messages. The verifier looks at it by itself, so that its loop is walked once. */
+__noinline __u64 messages_sum(__u64 addr, __u32 count)
 {
 	__u64 sum = 0;
 
 	for (__u32 i = 0; i < UIO_MAXIOV; i++) {
 		if (i >= count)
 			break;
-		sum += message_len(w->messages.addr, i);
+		sum += message_len(addr, i);
 	}
 	return sum;
 }
@@ -71,18 +71,36 @@ __noinline int emit_message_bounded(__u32 i)
 	return emit_message(i, false);
 }
 
+/* All messages in the work space: the last of them ends the walk. */
+__noinline int emit_each_looping(void)
+{
+	for (__u32 i = 0; i < UIO_MAXIOV; i++)
+		if (emit_message_looping(i))
+			break;
+	return 0;
+}
+
+__noinline int emit_each_bounded(void)
+{
+	for (__u32 i = 0; i < UIO_MAXIOV; i++)
+		if (emit_message_bounded(i))
+			break;
+	return 0;
+}
+
 /* All messages of a call that moved `count` of them. The work space is filled but for what differs between them. */
 static __always_inline void emit_messages(struct work *w, __u32 count, const bool loops)
 {
 	w->messages.count = count;
 	w->messages.flags = w->event.flags;
 	if (w->sock.kind == SOCKET_TCP && !(w->event.flags & IO_PEEK))
-		w->messages.next = w->event.seq - (__u32)messages_sum(w, count);
+		w->messages.next = w->event.seq - (__u32)messages_sum(w->messages.addr, count);
 	else
 		w->messages.next = w->event.seq;
-	for (__u32 i = 0; i < UIO_MAXIOV; i++)
-		if (loops ? emit_message_looping(i) : emit_message_bounded(i))
-			break;
+	if (loops)
+		emit_each_looping();
+	else
+		emit_each_bounded();
 }
 
 #endif /* REEL_MESSAGES_H */

@@ -116,19 +116,21 @@ static __always_inline int emit_filled(__u64 moved, const bool loops)
 	if (!cpu)
 		return 0;
 	w = &cpu->work;
+	w->moved = moved;
+	barrier(); /* it is read again: the stack is scarce */
 	c = conversation(w->sock.sk);
 	if (!c)
 		return 0;
 	if (w->sock.kind != SOCKET_TCP)
-		place_counted(cpu, w, (__u32)moved);
-	if (moved)
-		want = bytes_wanted(c, w, moved);
+		place_counted(cpu, w, (__u32)w->moved);
+	if (w->moved)
+		want = bytes_wanted(c, w, w->moved);
 	if (w->sock.kind == SOCKET_UDP)
-		emit_udp(cpu, w, moved, want, loops);
+		emit_udp(cpu, w, w->moved, want, loops);
 	else
 		emit_io(cpu, want, loops);
-	if (w->sock.kind == SOCKET_TCP && moved && !(w->event.flags & IO_PEEK))
-		count_transfer(cpu, &w->sock, w->event.dir, w->event.fd, moved);
+	if (w->sock.kind == SOCKET_TCP && w->moved && !(w->event.flags & IO_PEEK))
+		count_transfer(cpu, &w->sock, w->event.dir, w->event.fd, w->moved);
 	return 0;
 }
 

@@ -81,9 +81,8 @@ static __always_inline struct user_iovec *current_element(struct source *src)
 }
 
 /* One step of the walk: (the rest of) one element. 1 ends the walk. */
-static long copy_element(__u32 i, void *ctx)
+static __always_inline long copy_one(const struct copy *c)
 {
-	struct copy *c = ctx;
 	struct source *src = c->src;
 	__u32 done = src->done, left = src->want - done;
 	__u64 room = c->room;
@@ -107,6 +106,11 @@ static long copy_element(__u32 i, void *ctx)
 	}
 	src->skip = size <= left ? 0 : src->skip + left;
 	return 0;
+}
+
+static long copy_element(__u32 i, void *ctx)
+{
+	return copy_one(ctx);
 }
 
 struct scratch {
@@ -139,8 +143,8 @@ static __always_inline struct scratch *this_scratch(void)
 	return bpf_map_lookup_elem(&scratch, &cpu);
 }
 
-/* Element i of the vector in the work space, copied to scratch. 1 ends the walk. The verifier looks at it once, and so it may stand in a loop. */
-__noinline int gather_element(__u32 i)
+/* The next element of the vector in the work space, copied to scratch. 1 ends the walk. The verifier looks at it once, and so it may stand in a loop. */
+__noinline int gather_element(void)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct scratch *to = this_scratch();
@@ -149,14 +153,14 @@ __noinline int gather_element(__u32 i)
 		return 1;
 	struct copy c = {.dst = to->bytes, .src = &cpu->work.source, .room = CHUNK_BYTES};
 
-	return (int)copy_element(i, &c);
+	return (int)copy_one(&c);
 }
 
 /* The next source.want bytes of the vector. A function of its own too, so that the loop is verified once. */
 __noinline int gather(__u32 elements)
 {
 	for (__u32 i = 0; i < UIO_MAXIOV; i++)
-		if (i >= elements || gather_element(i))
+		if (i >= elements || gather_element())
 			break;
 	return 0;
 }

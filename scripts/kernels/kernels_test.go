@@ -49,8 +49,8 @@ var kernels = []struct {
 	version string
 	refused []string
 }{
-	{"5.10", []string{"tp_btf/kfree_skb"}}, // it gives no reason for a drop before 5.17
-	{"6.1", nil},
+	{"5.10", []string{"tp_btf/kfree_skb", "tp_btf/sched_prepare_exec"}}, // it gives no reason for a drop before 5.17
+	{"6.1", []string{"tp_btf/sched_prepare_exec"}},                      // 6.10 brought it
 	{"6.12", nil},
 }
 
