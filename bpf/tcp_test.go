@@ -93,7 +93,7 @@ func TestTCPTrouble(t *testing.T) {
 
 	sum := func(ns string, op, dir uint8) (segs uint64) {
 		for _, e := range tcps(events, op, dir) {
-			if e.Netns == netns[ns] {
+			if e.Netns == netns[ns] && (op != wire.TCPOpRetransmit || e.Value == 0) { // else it was not sent: the first is in the device's queue still
 				segs += uint64(e.Segs)
 			}
 		}
@@ -104,10 +104,13 @@ func TestTCPTrouble(t *testing.T) {
 	}
 	fast := uint64(0)
 	for _, e := range tcps(events, wire.TCPOpRetransmit, wire.DirWrite) {
+		if e.Value != 0 {
+			continue
+		}
 		if e.Cause == wire.TCPCauseFast {
 			fast += uint64(e.Segs)
 		}
-		if e.Cause == wire.TCPCauseUnknown || e.Value != 0 || e.Len == 0 && e.TCPFlags&1 == 0 {
+		if e.Cause == wire.TCPCauseUnknown || e.Len == 0 && e.TCPFlags&1 == 0 {
 			t.Errorf("%+v", e)
 		}
 	}

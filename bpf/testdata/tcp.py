@@ -69,6 +69,8 @@ class Client:
     def fill(self):
         """Sends more than the peer takes, which does not read."""
         self.conn = socket.create_connection((SERVER, 7000))
+        # Room for more than the peer's window: else this end may be full before that one.
+        self.conn.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self.conn.setblocking(False)
         sent = 0
         try:

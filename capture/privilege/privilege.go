@@ -98,6 +98,9 @@ func CanWrite(dir string, keep Set) error {
 		}
 		if err == nil {
 			err = unix.Faccessat(unix.AT_FDCWD, dir, unix.W_OK|unix.X_OK, unix.AT_EACCESS)
+			// Until the thread is gone it takes part in what all threads do, and must be able to.
+			h, d := capUser(permitted, effective)
+			err = errors.Join(err, unix.Capset(h, &d[0]))
 		}
 		result <- err
 	}()
