@@ -3,6 +3,7 @@
 package capture
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -137,7 +138,11 @@ func TestThousandChildrenThatStay(t *testing.T) {
 		"snapshots": got.of(format.ProcSnapshot, func(row *format.Process) bool { return row.Comm == "sleep" && row.Exe != "" && len(row.Args) == 2 }),
 	} {
 		if len(rows) != children {
-			t.Errorf("%d %s, want %d", len(rows), name, children)
+			tally := map[string]int{}
+			for _, row := range got.processes {
+				tally[fmt.Sprintf("%v %s exe=%q args=%d target=%t", row.Op, row.Comm, row.Exe, len(row.Args), row.Target)]++
+			}
+			t.Errorf("%d %s, want %d; recorded: %v; notes %+v", len(rows), name, children, tally, got.notes)
 		}
 	}
 }
