@@ -18,6 +18,7 @@ const (
 	restFor   = 200 * time.Millisecond
 	paceEvery = 100 * time.Millisecond
 	idleShare = 0.1 // of the CPUs' time that others must leave
+	maxRests  = 25  // of one journal, 5 s: somebody may wait for it (reel snap)
 )
 
 // pace is when a worker rests.
@@ -27,6 +28,7 @@ type pace struct {
 	sleep func(time.Duration)
 	last  cpuTime
 	at    time.Time
+	rests int // of the journal at hand
 }
 
 // cpuTime is a sum over all CPUs since the boot, in ticks.
@@ -44,7 +46,8 @@ func (p *pace) rest(tell func()) {
 	if time.Since(p.at) < paceEvery {
 		return
 	}
-	for own := true; p.idle() && p.busy(own); own = false {
+	for own := true; p.rests < maxRests && p.idle() && p.busy(own); own = false {
+		p.rests++
 		tell()
 		p.sleep(restFor)
 	}

@@ -39,6 +39,7 @@ func TestPace(t *testing.T) {
 		"busy, then not":                        {[]uint64{1, 2, 9, 10}, always, 3},
 		"busy, at the priority of all":          {[]uint64{0}, never, 0},
 		"what the CPUs do cannot be read":       {nil, always, 0},
+		"busy for ever":                         {make([]uint64, 100), always, maxRests},
 		"busy until the reading fails":          {[]uint64{0, 0}, always, 2},
 		"busy until the recorder is in a hurry": {[]uint64{0, 0, 0, 0, 0}, turns(true, true, false), 2},
 	} {

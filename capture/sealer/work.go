@@ -91,6 +91,7 @@ func work(args []string, filter format.Filter, in io.Reader, out io.Writer) erro
 	for r := range requests(in) {
 		var broken error
 		alive := func() { broken = errors.Join(broken, answers.Encode(answer{Progress: true})) }
+		pace.rests = 0
 		pace.rest(alive)
 		seg, err := sealing.Seal(r.Journal, func(time.Duration) {
 			alive()
