@@ -7,6 +7,11 @@ import (
 	"github.com/ebpf-reel/reel/analyze/ledger"
 )
 
+// helloRecord takes a handshake record in the clear.
+func (s *Stage) helloRecord(c *conn.Conn, t *session, d conn.Dir, r *record) {
+	t.dirs[d].msgs.add(r.body, func(msg byte, body []byte) { s.helloMessage(c, t, d, msg, body) })
+}
+
 // helloMessage takes a handshake message that is in the clear, or was decrypted.
 func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, body []byte) {
 	switch {

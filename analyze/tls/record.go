@@ -23,7 +23,7 @@ func (s *Stage) record(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn
 	dir := &t.dirs[d]
 	typ := r.header.typ()
 	if dir.keys == nil && typ == handshake && r.whole {
-		dir.msgs.add(r.body, func(msg byte, body []byte) { s.helloMessage(c, t, d, msg, body) })
+		s.helloRecord(c, t, d, r)
 		return
 	}
 	if dir.keys == nil && typ == changeCipherSpec && t.hellos[1].version == TLS12 {

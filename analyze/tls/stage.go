@@ -126,7 +126,7 @@ func (s *Stage) hold(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 	dir := &t.dirs[d]
 	dir.bytes(ch.Bytes, 0, ch, func(r *record) {
 		if t.phase == waiting && d == t.client && r.header.typ() == handshake {
-			dir.msgs.add(r.body, func(msg byte, body []byte) { s.helloMessage(c, t, d, msg, body) })
+			s.helloRecord(c, t, d, r)
 			return
 		}
 		if t.phase == keyed {
@@ -164,7 +164,7 @@ func (s *Stage) watch(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 	dir := &t.dirs[d]
 	dir.bytes(ch.Bytes, 0, ch, func(r *record) {
 		if t.phase == watched && r.header.typ() == handshake {
-			dir.msgs.add(r.body, func(msg byte, body []byte) { s.helloMessage(c, t, d, msg, body) })
+			s.helloRecord(c, t, d, r)
 		}
 	})
 	if t.phase == passed || ch.Cut > 0 || dir.lost {
