@@ -106,10 +106,33 @@ type TLS struct {
 	Cipher     string // IANA name of the suite
 	ServerName string // that the client asked for (SNI, RFC 6066 §3)
 	ALPN       string // protocol that the server chose (RFC 7301)
+	Alert      string // the first alert but close_notify, as far as it can be read: "server handshake_failure"
+	// Of the bytes of the connection, read and written, record headers included:
+	Clear  [2]uint64 // those of records that are not encrypted: the handshake up to where its keys are used
+	Opened [2]uint64 // those of encrypted records that were decrypted, or whose place in the plaintext is known
+	Unread Unread    // why the others were not
 	// Of connections that were decrypted:
 	Records  uint64    // with application data, whose plaintext is known
 	Unproved uint64    // of them, those that a cut or a gap left without a tag
 	Plain    [2]uint64 // bytes of plaintext, read and written, as far as their number is known
+}
+
+// Unread says why encrypted bytes of a connection were not decrypted. Of several reasons, the first to arise.
+type Unread uint8
+
+// The reasons.
+const (
+	UnreadNone        Unread = 0
+	UnreadNoHandshake Unread = 1 // it is older than the capture, or begins with something else: no ClientHello was recorded
+	UnreadNoKey       Unread = 2 // no key that the analysis has opens it
+	UnreadSuite       Unread = 3 // its version or suite is not among those that are decrypted
+	UnreadGap         Unread = 4 // bytes are missing, and behind them no record proved its place
+	UnreadBounded     Unread = 5 // a bound of the analysis was reached: memory, or attempts to decrypt
+	NumUnread                = 6
+)
+
+func (u Unread) String() string {
+	return [...]string{"", "no_handshake", "no_key", "suite", "gap", "bounded"}[min(int(u), NumUnread-1)]
 }
 
 // TraceContext is what the request carried of a distributed trace.

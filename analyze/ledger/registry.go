@@ -127,6 +127,7 @@ const (
 	TLSUnopened
 	TLSUnproved
 	TLSTrialsSpent
+	TLSMemoryFull
 
 	numNames
 )
@@ -240,6 +241,7 @@ var registry = [numNames]registered{
 	TLSUnopened:    {"tls_unopened", facts.DataLoss, Analysis, "Ciphertext could not be decrypted, since bytes are missing before it; raise --snaplen, or the ring if bytes were lost."},
 	TLSUnproved:    {"tls_unproved", facts.Info, Analysis, "TLS records were cut by the byte budget: what there is of them was decrypted, and no tag proves it. Raise --snaplen for whole records."},
 	TLSTrialsSpent: {"tls_trials_spent", facts.DataLoss, Analysis, "The search for the next readable TLS record of a connection was given up after its limit."},
+	TLSMemoryFull:  {"tls_memory_full", facts.Notice, Analysis, "More TLS records and handshakes were incomplete at a time than are kept; what follows in these connections is not decrypted until a whole record proves its place."},
 }
 
 // Names of other packages follow ours; their sets are machine words, so each has at most 64.

@@ -46,6 +46,9 @@ type record struct {
 	cut    bool
 }
 
+// size is how many bytes of the stream the record takes.
+func (r *record) size() uint64 { return uint64(headerLen + r.header.length()) }
+
 // bytes takes the next bytes of the stream; at is the offset of b in the bytes of ch. It calls take for each record.
 func (f *framer) bytes(b []byte, at int, ch *conn.Chunk, take func(*record)) {
 	for len(b) > 0 && !f.lost {

@@ -7,11 +7,6 @@ import (
 	"github.com/ebpf-reel/reel/analyze/ledger"
 )
 
-// helloRecord takes a handshake record in the clear.
-func (s *Stage) helloRecord(c *conn.Conn, t *session, d conn.Dir, r *record) {
-	t.dirs[d].msgs.add(r.body, func(msg byte, body []byte) { s.helloMessage(c, t, d, msg, body) })
-}
-
 // helloMessage takes a handshake message that is in the clear, or was decrypted.
 func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, body []byte) {
 	switch {
@@ -31,31 +26,41 @@ func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, bod
 		switch {
 		case secrets != nil:
 			t.phase, t.secrets = keyed, secrets
+			t.early.waits = secrets[keylog.ClientEarly] != nil && !t.retried
 		case t.phase == waiting:
 			t.phase = watched
+			c.TLS.Unread = facts.UnreadNoKey
 		}
 	case msg == msgServerHello && d != t.client:
 		h, ok := parseHello(msg, body)
-		if !ok || h.retry {
+		if !ok {
+			return
+		}
+		if h.retry {
+			t.retried, t.early = true, early{} // which refuses early data (RFC 8446 §4.1.4)
 			return
 		}
 		t.hellos[1] = h
+		if h.version != TLS13 {
+			t.early = early{}
+		}
 		c.TLS.Version, c.TLS.Cipher = h.version.String(), h.suite.String()
 		if h.alpn != "" {
 			c.TLS.ALPN = h.alpn
 		}
 		if t.phase != keyed {
-			t.phase = passed
 			return
 		}
-		if h.session != "" && h.version == TLS12 {
-			s.remember(h.session, t.secrets)
+		if h.version == TLS12 {
+			s.masters.remember(h.session, t.secrets)
 		}
 		s.schedule(c, t)
 	case msg == msgTicket && d != t.client && t.phase == keyed && t.hellos[1].version == TLS12:
 		if ticket, ok := parseTicket(body); ok {
-			s.remember(ticket, t.secrets)
+			s.masters.remember(ticket, t.secrets)
 		}
+	case msg == msgEndOfEarly && d == t.client:
+		t.endEarly()
 	case msg == msgExtensions && d != t.client:
 		h, ok := parseExtensions(body)
 		if !ok {
@@ -74,26 +79,18 @@ func (s *Stage) secrets(h *hello) *keylog.Secrets {
 	if found := s.cfg.Log.Find(&random); found != nil {
 		return found
 	}
-	if found := s.masters[h.ticket]; found != nil {
+	if found := s.masters.find(h.ticket); found != nil {
 		return found
 	}
-	return s.masters[h.session]
-}
-
-// maxSessions bounds the sessions that are remembered.
-const maxSessions = 1 << 14
-
-func (s *Stage) remember(session string, secrets *keylog.Secrets) {
-	if len(s.masters) < maxSessions && secrets[keylog.Master] != nil {
-		s.masters[session] = secrets
-	}
+	return s.masters.find(h.session)
 }
 
 // schedule derives what the secrets give once version and suite are known.
 func (s *Stage) schedule(c *conn.Conn, t *session) {
 	known, ok := suites[t.hellos[1].suite]
 	version := t.hellos[1].version
-	if !ok || known.mode == unread || version != TLS12 && version != TLS13 {
+	if !ok || version != TLS12 && version != TLS13 {
+		c.TLS.Unread = facts.UnreadSuite
 		s.ledger.Add(ledger.TLSUnreadable, 1, ledger.Where{At: c.Start, Conn: c.ID, PID: c.PID, Text: version.String() + " " + t.hellos[1].suite.String()})
 		return
 	}

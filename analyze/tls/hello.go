@@ -12,6 +12,7 @@ const (
 	msgClientHello = 1
 	msgServerHello = 2
 	msgTicket      = 4 // NewSessionTicket
+	msgEndOfEarly  = 5
 	msgExtensions  = 8 // EncryptedExtensions
 	msgKeyUpdate   = 24
 )
@@ -32,15 +33,15 @@ var retryRandom = sha256.Sum256([]byte("HelloRetryRequest"))
 // hello is what is read of a ClientHello, a ServerHello, or (alpn and early) EncryptedExtensions.
 type hello struct {
 	random     [32]byte
-	session    string  // id
-	ticket     string  // ClientHello: of TLS 1.2 (RFC 5077)
-	version    Version // ServerHello: the one chosen
-	suite      Suite   // ServerHello
-	etm        bool    // ServerHello: encrypt then MAC
-	retry      bool    // ServerHello: it is a HelloRetryRequest
-	serverName string  // ClientHello
-	alpn       string  // the protocol that the server chose
-	early      bool    // the server takes early data
+	session    sessionKey // of its id
+	ticket     sessionKey // ClientHello: of its ticket of TLS 1.2 (RFC 5077)
+	version    Version    // ServerHello: the one chosen
+	suite      Suite      // ServerHello
+	etm        bool       // ServerHello: encrypt then MAC
+	retry      bool       // ServerHello: it is a HelloRetryRequest
+	serverName string     // ClientHello
+	alpn       string     // the protocol that the server chose
+	early      bool       // the server takes early data
 }
 
 // parseHello reads the body of a ClientHello or a ServerHello.
@@ -51,7 +52,7 @@ func parseHello(msg byte, body []byte) (h hello, ok bool) {
 	if !s.ReadUint16(&version) || !s.CopyBytes(h.random[:]) || !s.ReadUint8LengthPrefixed(&session) {
 		return h, false
 	}
-	h.version, h.session = Version(version), string(session)
+	h.version, h.session = Version(version), sessionKeyOf(session)
 	if msg == msgClientHello {
 		if !s.ReadUint16LengthPrefixed(&list) || !s.ReadUint8LengthPrefixed(&list) {
 			return h, false
@@ -77,12 +78,12 @@ func parseExtensions(body []byte) (h hello, ok bool) {
 }
 
 // parseTicket reads the body of a NewSessionTicket of TLS 1.2 (RFC 5077 §3.3).
-func parseTicket(body []byte) (ticket string, ok bool) {
+func parseTicket(body []byte) (ticket sessionKey, ok bool) {
 	s := cryptobyte.String(body)
 	var lifetime uint32
 	var t cryptobyte.String
 	ok = s.ReadUint32(&lifetime) && s.ReadUint16LengthPrefixed(&t) && len(t) > 0
-	return string(t), ok
+	return sessionKeyOf(t), ok
 }
 
 func (h *hello) extensions(msg byte, extensions cryptobyte.String) bool {
@@ -113,7 +114,7 @@ func (h *hello) extension(msg byte, typ uint16, data cryptobyte.String) {
 	case typ == extEncryptThenMAC && msg == msgServerHello:
 		h.etm = true
 	case typ == extSessionTicket && msg == msgClientHello:
-		h.ticket = string(data)
+		h.ticket = sessionKeyOf(data)
 	case typ == extEarlyData && msg == msgExtensions:
 		h.early = true
 	case typ == extSupportedVersion && msg == msgServerHello:
@@ -169,7 +170,7 @@ func (m *messages) add(b []byte, take func(msg byte, body []byte)) {
 
 func wanted(msg byte) bool {
 	switch msg {
-	case msgClientHello, msgServerHello, msgTicket, msgExtensions, msgKeyUpdate:
+	case msgClientHello, msgServerHello, msgTicket, msgEndOfEarly, msgExtensions, msgKeyUpdate:
 		return true
 	}
 	return false

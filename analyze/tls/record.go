@@ -1,8 +1,10 @@
 package tls
 
 import (
+	"cmp"
+
 	"github.com/ebpf-reel/reel/analyze/conn"
-	"github.com/ebpf-reel/reel/analyze/keylog"
+	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -22,76 +24,59 @@ func (s *Stage) decrypt(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 func (s *Stage) record(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.Chunk) {
 	dir := &t.dirs[d]
 	typ := r.header.typ()
-	if dir.keys == nil && typ == handshake && r.whole {
-		s.helloRecord(c, t, d, r)
-		return
-	}
-	if dir.keys == nil && typ == changeCipherSpec && t.hellos[1].version == TLS12 {
-		s.install(t, d)
+	if dir.keys == nil && s.clear(c, t, d, r) {
 		return
 	}
 	switch {
 	case typ != applicationData && t.hellos[1].version != TLS12:
-		return // of TLS 1.3 and in the clear: ChangeCipherSpec for middleboxes (RFC 8446 D.4), alerts
+		// Of TLS 1.3, and in the clear: ChangeCipherSpec for middleboxes (RFC 8446 §5).
+		c.TLS.Clear[d] += r.size()
+	case t.early.waits && d == t.client && r.whole:
+		s.holdEarly(c, t, r, ch)
 	case dir.keys == nil && len(dir.later) == 0:
-		if typ == applicationData && d == t.client && r.whole && t.suite == nil && t.secrets[keylog.ClientEarly] != nil {
-			s.holdEarly(t, r)
-			return
-		}
 		dir.unopened(r)
 	case r.whole:
 		if !s.open(c, t, d, r, ch) {
 			dir.unopened(r)
 		}
-	case dir.keys != nil && dir.data && !dir.hole.open() && typ == applicationData && !(dir.secret != nil && r.header.length() == alertLen):
+	case dir.keys != nil && (dir.data || t.early.taken) && !dir.hole.open() && typ == applicationData && r.header.length() != dir.keys.alertLen():
 		s.peek(c, t, d, r, ch)
 	default:
 		dir.unopened(r)
 	}
 }
 
-// alertLen is the body of an alert in TLS 1.3, which looks like two bytes of data: with one, connections end.
-const alertLen = 2 + 1 + tagLen
+// clear takes a record that comes before the keys of its direction, and reports whether it is in the clear.
+func (s *Stage) clear(c *conn.Conn, t *session, d conn.Dir, r *record) bool {
+	switch r.header.typ() {
+	case handshake:
+		if !r.whole {
+			return false
+		}
+		t.dirs[d].msgs.add(r.body, func(msg byte, body []byte) { s.helloMessage(c, t, d, msg, body) })
+	case alert:
+		if !r.whole || len(r.body) != alertSize {
+			return false
+		}
+		s.alert(c, t, d, r.body)
+	case changeCipherSpec:
+		if t.hellos[1].version == TLS12 {
+			s.install(t, d)
+		}
+	default:
+		return false
+	}
+	if c.TLS != nil {
+		c.TLS.Clear[d] += r.size()
+	}
+	return true
+}
 
 // unopened makes a record part of the hole.
 func (dir *direction) unopened(r *record) {
 	dir.hole.bytes += int64(headerLen + r.header.length())
 	dir.hole.lost = dir.hole.lost || !r.whole && !r.cut
 	dir.msgs.reset()
-}
-
-// maxEarly bounds the early data that is held of one connection: servers take 16 KiB by default.
-const maxEarly = 64 << 10
-
-func (s *Stage) holdEarly(t *session, r *record) {
-	n := 0
-	for _, e := range t.early {
-		n += len(e)
-	}
-	if n+len(r.body) <= maxEarly {
-		t.early = append(t.early, append(append([]byte{}, r.header[:]...), r.body...))
-	}
-}
-
-// earlyData decrypts the early data if the server takes it.
-func (s *Stage) earlyData(c *conn.Conn, t *session, taken bool) {
-	records := t.early
-	t.early = nil
-	secret := t.secrets[keylog.ClientEarly]
-	if !taken || t.suite == nil || len(secret) != t.suite.hash.Size() {
-		return
-	}
-	keys := traffic13(t.suite, secret)
-	at := &conn.Chunk{Start: c.Start, End: c.Start, PID: c.PID}
-	for i, b := range records {
-		h := header(b)
-		plain, typ, ok := keys.open(s.plain[:0], uint64(i), &h, b[headerLen:])
-		s.plain = plain
-		if ok && typ == applicationData {
-			c.TLS.Records++
-			s.emit(c, t, t.client, plain, 0, &origin{start: c.Start}, at)
-		}
-	}
 }
 
 // emit gives out plaintext, and cut bytes of it behind that are not there.
@@ -126,11 +111,15 @@ func (s *Stage) emitLost(c *conn.Conn, t *session, d conn.Dir, n int64, at forma
 // endHole gives out a hole that no record came behind.
 func (s *Stage) endHole(c *conn.Conn, t *session, d conn.Dir, at *conn.Chunk) {
 	dir := &t.dirs[d]
+	if d == t.client {
+		s.giveUpEarly(c, t, at)
+	}
 	if dir.lost || dir.filled > 0 {
 		dir.lose(0, !dir.cut)
 	}
-	lastAlert := dir.secret != nil && !dir.hole.lost && !dir.hole.unknown && dir.hole.bytes == headerLen+alertLen
+	lastAlert := dir.keys != nil && !dir.hole.lost && !dir.hole.unknown && dir.hole.bytes == headerLen+int64(dir.keys.alertLen())
 	if dir.hole.open() && !lastAlert && (dir.data || len(dir.later) > 0) {
+		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadGap)
 		s.ledger.AddBytes(ledger.TLSUnopened, 1, uint64(dir.hole.bytes), ledger.Where{At: at.End, Conn: c.ID, PID: c.PID})
 		s.emitLost(c, t, d, -1, at.Start, at)
 	}

@@ -45,13 +45,8 @@ func prf12(h crypto.Hash, secret []byte, label string, seed []byte, n int) []byt
 
 // keyBlock12 returns what protects the records of each direction, client first (RFC 5246 §6.3).
 func keyBlock12(s *suite, master, clientRandom, serverRandom []byte, encryptThenMAC bool) [2]protection {
-	mac, iv := 0, 0
-	switch s.mode {
-	case gcm:
-		iv = 4
-	case chacha:
-		iv = 12
-	case cbcHMAC:
+	mac, iv := 0, s.ivLen(TLS12)
+	if s.mode == cbcHMAC {
 		mac = s.mac.Size()
 	}
 	seed := append(append([]byte{}, serverRandom...), clientRandom...)
@@ -66,19 +61,16 @@ func keyBlock12(s *suite, master, clientRandom, serverRandom []byte, encryptThen
 	}
 	var p [2]protection
 	for i := range p {
-		switch s.mode {
-		case gcm:
-			p[i] = newGCM12(s, keys[i], ivs[i])
-		case chacha:
-			p[i] = newXORed(s, keys[i], ivs[i], TLS12)
-		case cbcHMAC:
-			p[i] = &cbc{block: block(keys[i]), mac: hmac.New(s.mac.New, macs[i]), etm: encryptThenMAC}
+		if s.mode == cbcHMAC {
+			p[i] = newCBC(block(keys[i]), hmac.New(s.mac.New, macs[i]), encryptThenMAC)
+			continue
 		}
+		p[i] = newSealed(s, TLS12, keys[i], ivs[i])
 	}
 	return p
 }
 
 // traffic13 returns what protects records under a traffic secret (RFC 8446 §7.3).
 func traffic13(s *suite, secret []byte) protection {
-	return newXORed(s, expandLabel(s.hash, secret, "key", s.key), expandLabel(s.hash, secret, "iv", 12), TLS13)
+	return newSealed(s, TLS13, expandLabel(s.hash, secret, "key", s.key), expandLabel(s.hash, secret, "iv", s.ivLen(TLS13)))
 }

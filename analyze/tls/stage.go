@@ -8,11 +8,14 @@ package tls
 
 import (
 	"bytes"
+	"cmp"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/keylog"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/mask"
+	"github.com/ebpf-reel/reel/format"
 )
 
 // Config is what a Stage decrypts with. The zero value decrypts nothing: handshakes are read all the same.
@@ -23,12 +26,14 @@ type Config struct {
 
 // Stage is the conn.Handler that decrypts.
 type Stage struct {
-	next   conn.Handler
-	cfg    Config
-	ledger *ledger.Tally
-	// masters are the master secrets of TLS 1.2 sessions by ticket and by id: a key log need not repeat them when a session
-	// is resumed (Go's does not).
-	masters map[string]*keylog.Secrets
+	next    conn.Handler
+	cfg     Config
+	ledger  *ledger.Tally
+	masters masters
+
+	seen  int64 // bytes of connections with secrets
+	tried int64 // bytes of trial decryption
+	kept  int   // bytes that all sessions keep
 
 	plain []byte     // of the record at hand
 	out   conn.Chunk // given to next
@@ -36,7 +41,7 @@ type Stage struct {
 
 // New returns a Stage that gives streams to next.
 func New(cfg Config, tally *ledger.Tally, next conn.Handler) *Stage {
-	return &Stage{next: next, cfg: cfg, ledger: tally, masters: make(map[string]*keylog.Secrets)}
+	return &Stage{next: next, cfg: cfg, ledger: tally, plain: make([]byte, 0, maxBodyLen)}
 }
 
 // phase is how far a connection is.
@@ -58,11 +63,16 @@ type session struct {
 	suite   *suite   // nil until the ServerHello
 	held    []heldData
 	heldLen int
-	early   [][]byte // records of early data, until the server says whether it takes them
+	early   early
+	retried bool // by HelloRetryRequest
 	dirs    [2]direction
 	pending [2]protection // TLS 1.2: from the next ChangeCipherSpec on; client first
 	tried   int64         // bytes of trial decryption
-	last    conn.Dir      // that plaintext was given out of
+	spent   bool          // no more trials are allowed
+	kept    int           // bytes of it that Stage.kept has
+	id      facts.ConnID
+	start   format.KTime
+	last    conn.Dir // that plaintext was given out of
 	any     bool
 }
 
@@ -77,7 +87,7 @@ type direction struct {
 	secret []byte     // TLS 1.3: of keys
 	seq    uint64     // of the next record
 	later  [][]byte   // TLS 1.3: secrets of the epochs to come
-	data   bool       // keys are those of application data
+	data   bool       // keys are those of application data; watched: nothing more is in the clear
 	mask   mask.Stream
 }
 
@@ -101,21 +111,72 @@ func (s *Stage) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 	if t == nil {
 		t = plain
 		if b := ch.Bytes; len(b) > 0 && b[0] == byte(handshake) && (len(b) == 1 || b[1] == 3) {
-			t = &session{phase: waiting, client: d}
+			t = &session{phase: waiting, client: d, id: c.ID, start: c.Start}
 		}
 		c.Layer = t
 	}
 	switch t.phase {
 	case waiting:
 		s.hold(c, t, d, ch)
+		s.weigh(c, t)
 		return
 	case watched:
-		s.watch(c, t, d, ch)
+		if !t.dirs[d].data {
+			s.watch(c, t, d, ch)
+			s.weigh(c, t)
+		}
 	case keyed:
+		s.seen += int64(len(ch.Bytes))
 		s.decrypt(c, t, d, ch)
+		s.weigh(c, t)
 		return
 	}
 	s.next.Data(c, d, ch)
+}
+
+// maxKept bounds what all sessions keep of records and handshakes that are not whole yet.
+const maxKept = 64 << 20
+
+// weigh accounts for what a session keeps. When all keep too much, it lets go of it.
+func (s *Stage) weigh(c *conn.Conn, t *session) {
+	s.account(t, t.keeps())
+	if s.kept <= maxKept || t.kept == 0 {
+		return
+	}
+	s.ledger.AddBytes(ledger.TLSMemoryFull, 1, uint64(t.kept), ledger.Where{At: c.Start, Conn: c.ID, PID: c.PID})
+	switch t.phase {
+	case waiting:
+		t.phase = passed
+		s.release(c, t)
+	case watched:
+		c.Layer = plain
+	case keyed:
+		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadBounded)
+		t.early = early{}
+		for d := range t.dirs {
+			dir := &t.dirs[d]
+			if dir.filled > 0 || len(dir.buf) > 0 {
+				dir.lose(0, !dir.cut)
+			}
+			dir.buf = nil
+			dir.msgs.reset()
+		}
+	}
+	s.account(t, 0)
+}
+
+func (s *Stage) account(t *session, keeps int) {
+	s.kept += keeps - t.kept
+	t.kept = keeps
+}
+
+// keeps returns how many bytes t keeps.
+func (t *session) keeps() int {
+	n := t.heldLen + t.early.size
+	for d := range t.dirs {
+		n += cap(t.dirs[d].buf) + cap(t.dirs[d].msgs.buf)
+	}
+	return n
 }
 
 // hold keeps a chunk, and looks whether the ClientHello is there.
@@ -126,7 +187,7 @@ func (s *Stage) hold(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 	dir := &t.dirs[d]
 	dir.bytes(ch.Bytes, 0, ch, func(r *record) {
 		if t.phase == waiting && d == t.client && r.header.typ() == handshake {
-			s.helloRecord(c, t, d, r)
+			s.clear(c, t, d, r)
 			return
 		}
 		if t.phase == keyed {
@@ -144,7 +205,7 @@ func (s *Stage) hold(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 // release gives out what was held, unless it belongs to a handshake that is decrypted.
 func (s *Stage) release(c *conn.Conn, t *session) {
 	held := t.held
-	t.held = nil
+	t.held, t.heldLen = nil, 0
 	if t.phase == keyed {
 		return
 	}
@@ -156,18 +217,23 @@ func (s *Stage) release(c *conn.Conn, t *session) {
 	}
 }
 
-// watch reads the server's handshake in the clear as far as the ServerHello, for the sake of version and suite.
+// watch reads the handshake in the clear up to its first encrypted record, for the sake of version, suite and alerts.
 func (s *Stage) watch(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
-	if d == t.client {
-		return
-	}
 	dir := &t.dirs[d]
 	dir.bytes(ch.Bytes, 0, ch, func(r *record) {
-		if t.phase == watched && r.header.typ() == handshake {
-			s.helloRecord(c, t, d, r)
+		typ := r.header.typ()
+		dir.data = dir.data || typ == applicationData
+		if dir.data {
+			return
 		}
+		s.clear(c, t, d, r)
+		dir.data = typ == changeCipherSpec && t.hellos[1].version == TLS12
 	})
-	if t.phase == passed || ch.Cut > 0 || dir.lost {
+	dir.data = dir.data || ch.Cut > 0 || dir.lost
+	if dir.data {
+		dir.framer = framer{}
+	}
+	if t.dirs[0].data && t.dirs[1].data {
 		c.Layer = plain
 	}
 }
@@ -217,6 +283,7 @@ func (s *Stage) Closed(c *conn.Conn) {
 			t.phase = passed
 			s.release(c, t)
 		}
+		s.account(t, 0)
 		c.Layer = plain
 	}
 	s.next.Closed(c)
@@ -224,13 +291,21 @@ func (s *Stage) Closed(c *conn.Conn) {
 
 // Gone takes a connection that is complete.
 func (s *Stage) Gone(c *conn.Conn) error {
-	where := ledger.Where{At: c.Start, Conn: c.ID, PID: c.PID}
-	switch {
-	case c.TLS == nil:
-	case c.TLS.Unproved > 0:
-		s.ledger.Add(ledger.TLSUnproved, c.TLS.Unproved, where)
-	case s.cfg.Log != nil && c.TLS.Records == 0:
-		s.ledger.Add(ledger.TLSNoSecret, 1, where)
+	if x := c.TLS; x != nil {
+		encrypted := c.Bytes[0] + c.Bytes[1] - min(x.Clear[0]+x.Clear[1], c.Bytes[0]+c.Bytes[1])
+		if x.Opened[0]+x.Opened[1] == 0 && encrypted > 0 {
+			x.Unread = cmp.Or(x.Unread, facts.UnreadNoKey)
+		}
+		if encrypted == 0 {
+			x.Unread = facts.UnreadNone
+		}
+		where := ledger.Where{At: c.Start, Conn: c.ID, PID: c.PID}
+		switch {
+		case x.Unproved > 0:
+			s.ledger.Add(ledger.TLSUnproved, x.Unproved, where)
+		case s.cfg.Log != nil && x.Unread == facts.UnreadNoKey:
+			s.ledger.Add(ledger.TLSNoSecret, 1, where)
+		}
 	}
 	return s.next.Gone(c)
 }

@@ -9,6 +9,7 @@ import (
 	_ "crypto/sha512"
 	"fmt"
 
+	"github.com/pion/dtls/v3/pkg/crypto/ccm"
 	"golang.org/x/crypto/chacha20poly1305"
 )
 
@@ -40,10 +41,11 @@ type Suite uint16
 type mode uint8
 
 const (
-	unread  mode = iota // a suite that is known by name only
-	gcm                 // RFC 5288, RFC 8446 §5.2
-	chacha              // RFC 7905, RFC 8446 §5.2
-	cbcHMAC             // RFC 5246 §6.2.3.2, RFC 7366
+	gcm      mode = iota + 1 // RFC 5288, RFC 8446 §5.2
+	chacha                   // RFC 7905, RFC 8446 §5.2
+	ccmTag16                 // RFC 6655, RFC 7251, RFC 8446 §5.2
+	ccmTag8                  // the same with a tag of half the length
+	cbcHMAC                  // RFC 5246 §6.2.3.2, RFC 7366
 )
 
 type suite struct {
@@ -59,8 +61,8 @@ var suites = map[Suite]suite{
 	0x1301: {"TLS_AES_128_GCM_SHA256", gcm, 16, crypto.SHA256, 0},
 	0x1302: {"TLS_AES_256_GCM_SHA384", gcm, 32, crypto.SHA384, 0},
 	0x1303: {"TLS_CHACHA20_POLY1305_SHA256", chacha, 32, crypto.SHA256, 0},
-	0x1304: {"TLS_AES_128_CCM_SHA256", unread, 16, crypto.SHA256, 0},
-	0x1305: {"TLS_AES_128_CCM_8_SHA256", unread, 16, crypto.SHA256, 0},
+	0x1304: {"TLS_AES_128_CCM_SHA256", ccmTag16, 16, crypto.SHA256, 0},
+	0x1305: {"TLS_AES_128_CCM_8_SHA256", ccmTag8, 16, crypto.SHA256, 0},
 
 	0x009c: {"TLS_RSA_WITH_AES_128_GCM_SHA256", gcm, 16, crypto.SHA256, 0},
 	0x009d: {"TLS_RSA_WITH_AES_256_GCM_SHA384", gcm, 32, crypto.SHA384, 0},
@@ -96,10 +98,18 @@ var suites = map[Suite]suite{
 	0xc027: {"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", cbcHMAC, 16, crypto.SHA256, crypto.SHA256},
 	0xc028: {"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384", cbcHMAC, 32, crypto.SHA384, crypto.SHA384},
 
-	0xc09c: {"TLS_RSA_WITH_AES_128_CCM", unread, 16, crypto.SHA256, 0},
-	0xc0ac: {"TLS_ECDHE_ECDSA_WITH_AES_128_CCM", unread, 16, crypto.SHA256, 0},
-	0xc0ad: {"TLS_ECDHE_ECDSA_WITH_AES_256_CCM", unread, 32, crypto.SHA256, 0},
-	0xc0ae: {"TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8", unread, 16, crypto.SHA256, 0},
+	0xc09c: {"TLS_RSA_WITH_AES_128_CCM", ccmTag16, 16, crypto.SHA256, 0},
+	0xc09d: {"TLS_RSA_WITH_AES_256_CCM", ccmTag16, 32, crypto.SHA256, 0},
+	0xc09e: {"TLS_DHE_RSA_WITH_AES_128_CCM", ccmTag16, 16, crypto.SHA256, 0},
+	0xc09f: {"TLS_DHE_RSA_WITH_AES_256_CCM", ccmTag16, 32, crypto.SHA256, 0},
+	0xc0a0: {"TLS_RSA_WITH_AES_128_CCM_8", ccmTag8, 16, crypto.SHA256, 0},
+	0xc0a1: {"TLS_RSA_WITH_AES_256_CCM_8", ccmTag8, 32, crypto.SHA256, 0},
+	0xc0a4: {"TLS_PSK_WITH_AES_128_CCM", ccmTag16, 16, crypto.SHA256, 0},
+	0xc0a8: {"TLS_PSK_WITH_AES_128_CCM_8", ccmTag8, 16, crypto.SHA256, 0},
+	0xc0ac: {"TLS_ECDHE_ECDSA_WITH_AES_128_CCM", ccmTag16, 16, crypto.SHA256, 0},
+	0xc0ad: {"TLS_ECDHE_ECDSA_WITH_AES_256_CCM", ccmTag16, 32, crypto.SHA256, 0},
+	0xc0ae: {"TLS_ECDHE_ECDSA_WITH_AES_128_CCM_8", ccmTag8, 16, crypto.SHA256, 0},
+	0xc0af: {"TLS_ECDHE_ECDSA_WITH_AES_256_CCM_8", ccmTag8, 32, crypto.SHA256, 0},
 }
 
 func (s Suite) String() string {
@@ -112,18 +122,33 @@ func (s Suite) String() string {
 	return fmt.Sprintf("0x%04x", uint16(s))
 }
 
+// ivLen is how many bytes of the nonce come from the handshake.
+func (s *suite) ivLen(v Version) int {
+	switch {
+	case s.mode == cbcHMAC:
+		return 0
+	case v == TLS12 && s.mode != chacha:
+		return nonceLen - explicitNonce
+	}
+	return nonceLen
+}
+
 // aead returns the AEAD of a suite under a key. The key has the suite's length.
 func (s *suite) aead(key []byte) cipher.AEAD {
-	if s.mode == chacha {
-		a, err := chacha20poly1305.New(key)
-		if err != nil {
-			panic(err) // a key of another length
-		}
-		return a
+	var a cipher.AEAD
+	var err error
+	switch s.mode {
+	case chacha:
+		a, err = chacha20poly1305.New(key)
+	case ccmTag16:
+		a, err = ccm.NewCCM(block(key), 16, nonceLen)
+	case ccmTag8:
+		a, err = ccm.NewCCM(block(key), 8, nonceLen)
+	default:
+		a, err = cipher.NewGCM(block(key))
 	}
-	a, err := cipher.NewGCM(block(key))
 	if err != nil {
-		panic(err) // AES has blocks of 16 bytes
+		panic(err) // a key of another length
 	}
 	return a
 }

@@ -1,7 +1,11 @@
 package tls
 
 import (
+	"cmp"
+	"crypto/aes"
+
 	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -10,10 +14,15 @@ import (
 
 // Bounds of trials.
 const (
-	maxSkipped = 4096      // records that a hole may hide
-	minRecord  = 22        // bytes of the shortest protected record: header, type or nothing, tag
-	maxTried   = 512 << 20 // bytes of trial decryption of one connection
-	maxSearch  = 2 * (headerLen + maxBodyLen)
+	maxSkipped = 4096     // records that a hole may hide
+	maxFound   = 1 << 20  // the same where the number can be found without decrypting
+	minRecord  = 14       // bytes of the shortest protected record: header, type, tag of AES-CCM-8
+	maxTried   = 64 << 20 // bytes of trial decryption of one connection
+	// All connections together may try so many bytes, and so many for each byte of theirs: the time of an analysis is linear in
+	// the size of the reel, whoever made it.
+	maxTriedAll     = 1 << 30
+	maxTriedPerByte = 4
+	maxSearch       = 2 * (headerLen + maxBodyLen)
 )
 
 // guess is one way to read a record.
@@ -51,33 +60,79 @@ func (s *Stage) open(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.C
 			return true
 		}
 	}
-	if t.suite == nil || t.tried > maxTried {
+	if t.suite == nil {
 		return false
 	}
-	skipped := uint64(1)
-	if dir.hole.open() {
-		skipped = min(uint64(dir.hole.bytes)/minRecord+1, maxSkipped)
-		if dir.hole.unknown {
-			skipped = maxSkipped
-		}
-	}
 	for _, g := range t.guesses(dir) {
-		for seq := g.from; seq < g.from+skipped && t.tried <= maxTried; seq++ {
-			t.tried += int64(len(r.body))
-			plain, typ, ok := g.keys.open(s.plain[:0], seq, &r.header, r.body)
-			if !ok {
-				continue
-			}
+		if seq, plain, typ, ok := s.prove(t, &g, dir, r); ok {
 			s.plain = plain
 			s.settle(c, t, d, &g, seq, ch)
 			s.content(c, t, d, typ, plain, r, ch)
 			return true
 		}
 	}
-	if t.tried > maxTried {
-		s.ledger.Add(ledger.TLSTrialsSpent, 1, ledger.Where{At: ch.End, Conn: c.ID, PID: c.PID})
+	if s.spent(t) {
+		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadBounded)
 	}
 	return false
+}
+
+// spent reports whether no more trials are allowed. It counts the connection once.
+func (s *Stage) spent(t *session) bool {
+	if t.tried <= maxTried && s.tried <= maxTriedAll+maxTriedPerByte*s.seen {
+		return false
+	}
+	if !t.spent {
+		t.spent = true
+		s.ledger.Add(ledger.TLSTrialsSpent, 1, ledger.Where{At: t.start, Conn: t.id})
+	}
+	return true
+}
+
+// prove looks for the sequence number under which a guess opens the record.
+func (s *Stage) prove(t *session, g *guess, dir *direction, r *record) (seq uint64, plain []byte, typ contentType, ok bool) {
+	from, n := dir.hidden(g)
+	open := func(seq uint64) bool {
+		plain, typ, ok = g.keys.open(s.plain[:0], seq, &r.header, r.body)
+		return ok
+	}
+	if n > 1 && s.try(t, 2*len(r.body)+aes.BlockSize*int(min(n, maxFound))) {
+		if seq, found := g.keys.find(from, min(n, maxFound), &r.header, r.body); found && open(seq) {
+			return seq, plain, typ, true
+		}
+	}
+	for seq := from; seq-from < min(n, maxSkipped) && s.try(t, len(r.body)); seq++ {
+		if open(seq) {
+			return seq, plain, typ, true
+		}
+	}
+	return 0, nil, 0, false
+}
+
+// try allows a trial that decrypts so many bytes.
+func (s *Stage) try(t *session, bytes int) bool {
+	if s.spent(t) {
+		return false
+	}
+	t.tried += int64(bytes)
+	s.tried += int64(bytes)
+	return true
+}
+
+// hidden returns the numbers that the record behind the hole may have under a guess: n of them, from from on.
+func (d *direction) hidden(g *guess) (from, n uint64) {
+	switch {
+	case !d.hole.open():
+		return g.from, 1
+	case d.hole.unknown:
+		return g.from, maxFound
+	}
+	// Under new keys, any part of the hole may have come before them.
+	least, most := uint64(0), uint64(d.hole.bytes)/minRecord
+	if g.epoch == 0 {
+		least = (uint64(d.hole.bytes) + headerLen + maxBodyLen - 1) / (headerLen + maxBodyLen)
+	}
+	return g.from + least, most + 1 - min(least, most)
 }
 
 // settle takes the keys and the sequence number that a record proved, and gives out the hole before it.
@@ -89,6 +144,9 @@ func (s *Stage) settle(c *conn.Conn, t *session, d conn.Dir, g *guess, seq uint6
 	dir.keys, dir.secret, dir.seq = g.keys, g.secret, seq+1
 	if g.epoch >= 2 {
 		dir.later = dir.later[g.epoch-1:]
+		if d == t.client {
+			t.early = early{} // what the server refuses has no end of its own
+		}
 	}
 	dir.data = dir.secret == nil || len(dir.later) == 0
 	if !h.open() || hidden == 0 && g.epoch == 0 && !h.unknown {
@@ -99,11 +157,13 @@ func (s *Stage) settle(c *conn.Conn, t *session, d conn.Dir, g *guess, seq uint6
 		return // it hid handshake records only
 	case !before, g.epoch != 0, h.unknown, per == 0, h.bytes < int64(hidden)*per:
 		// What of it is handshake, or how its records are padded, cannot be told.
+		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadGap)
 		s.ledger.AddBytes(ledger.TLSUnopened, 1, uint64(h.bytes), ledger.Where{At: ch.End, Conn: c.ID, PID: c.PID})
 		s.emitLost(c, t, d, -1, ch.Start, ch)
 	default:
 		// The sequence numbers tell how many records there are, so their plaintext has a length.
 		n := h.bytes - int64(hidden)*per
+		c.TLS.Opened[d] += uint64(h.bytes)
 		if h.lost {
 			s.emitLost(c, t, d, n, ch.Start, ch)
 		} else {
@@ -115,8 +175,12 @@ func (s *Stage) settle(c *conn.Conn, t *session, d conn.Dir, g *guess, seq uint6
 // content takes what a record holds.
 func (s *Stage) content(c *conn.Conn, t *session, d conn.Dir, typ contentType, plain []byte, r *record, ch *conn.Chunk) {
 	dir := &t.dirs[d]
+	c.TLS.Opened[d] += r.size()
 	switch typ {
 	case applicationData:
+		if d == t.client && t.early.refused {
+			return
+		}
 		c.TLS.Records++
 		s.emit(c, t, d, plain, 0, &r.first, ch)
 	case handshake:
@@ -128,6 +192,8 @@ func (s *Stage) content(c *conn.Conn, t *session, d conn.Dir, typ contentType, p
 			}
 			s.helloMessage(c, t, d, msg, body)
 		})
+	case alert:
+		s.alert(c, t, d, plain)
 	case changeCipherSpec:
 		s.install(t, d) // renegotiation
 	}
@@ -141,6 +207,7 @@ func (s *Stage) peek(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.C
 	dir.seq++
 	c.TLS.Records++
 	c.TLS.Unproved++
+	c.TLS.Opened[d] += r.size()
 	switch rest := total - len(plain); {
 	case total == 0:
 		s.emit(c, t, d, plain, 0, &r.first, ch)
