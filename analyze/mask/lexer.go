@@ -1,6 +1,9 @@
 package mask
 
-import "bytes"
+import (
+	"bytes"
+	"slices"
+)
 
 type mode uint8
 
@@ -25,21 +28,82 @@ type lexer struct {
 	n    uint8 // bytes in word; maxName+1 when it was longer
 	word [maxName]byte
 	url  urlLexer
+
+	// In inUnknown: what may be the beginning of a start line, and was shown.
+	begun [maxBegun]byte
+	nth   uint8 // bytes in begun
+	shown uint8 // bytes that were shown so, in all
 }
 
 // lose forgets the place: bytes that follow next are missing.
-func (x *lexer) lose() { x.mode = inUnknown }
+func (x *lexer) lose() { x.mode, x.nth, x.shown = inUnknown, 0, 0 }
 
 // resume looks at the first bytes of a call behind missing ones, and returns how many of them are shown whatever follows.
 func (x *lexer) resume(b []byte) int {
+	if x.mode != inUnknown || len(b) == 0 {
+		return 0
+	}
+	// What a call before has begun goes on here: readers of lines take a start line byte by byte.
+	nth := int(x.nth)
+	x.nth = 0
+	if nth > 0 {
+		var line [maxBegun + maxLook]byte
+		n := copy(line[:], x.begun[:nth])
+		n += copy(line[n:], b[:min(len(b), maxLook)])
+		if startsMessage(line[:n]) {
+			x.mode, x.cont = atLine, atLine
+			x.mask(line[:nth])
+			return 0
+		}
+		if begins(line[:n]) && x.begin(line[:n], len(b)) {
+			return len(b)
+		}
+	}
 	switch {
-	case x.mode != inUnknown:
 	case startsMessage(b), startsChunk(b):
 		x.mode, x.cont = atLine, atLine
+	case begins(b) && x.begin(b, len(b)):
+		return len(b)
 	default:
 		return startsExtended(b)
 	}
 	return 0
+}
+
+// maxBegun is the longest beginning of a start line that is not told to be one: "HTTP/1.1 20", "OPTIONS ". As many bytes are all
+// that is shown before a line end: what looks like such a beginning may be the rest of a credential.
+const maxBegun = 11
+
+// maxLook is how much of a call is looked at behind such a beginning: the start line of a response needs 12 bytes, and one more.
+const maxLook = 13
+
+// begin keeps line, of which n bytes are new. It reports whether they may be shown.
+func (x *lexer) begin(line []byte, n int) bool {
+	if len(line) > maxBegun || int(x.shown)+n > maxBegun {
+		return false
+	}
+	x.shown += uint8(n)
+	x.nth = uint8(copy(x.begun[:], line))
+	return true
+}
+
+// begins reports whether b, all of it, is less than startsMessage needs to tell.
+func begins(b []byte) bool {
+	const response = "HTTP/1."
+	if len(b) < 12 && string(b[:min(len(b), len(response))]) == response[:min(len(b), len(response))] {
+		for i := len(response); i < len(b); i++ {
+			if b[i] == ' ' != (i == 8) || i != 8 && !isDigit(b[i]) {
+				return false
+			}
+		}
+		return true
+	}
+	for _, m := range methods {
+		if len(b) <= len(m)+1 && string(b[:min(len(b), len(m))]) == m[:min(len(b), len(m))] && (len(b) <= len(m) || b[len(m)] == ' ') {
+			return true
+		}
+	}
+	return false
 }
 
 // mask overwrites the credentials in b and reports whether there were any.
@@ -303,6 +367,9 @@ var tokenByte = func() (t [256]bool) {
 	return t
 }()
 
+// methods are those that a request begins with nearly always (RFC 9110 §9.3, RFC 5789).
+var methods = [...]string{"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT"}
+
 // startsMessage reports whether b begins with a start line that the rest of a credential cannot be taken for.
 func startsMessage(b []byte) bool { return startsResponse(b) || startsRequest(b) }
 
@@ -316,12 +383,8 @@ func startsRequest(b []byte) bool {
 	if sp <= 0 || sp+1 == len(b) {
 		return false
 	}
-	switch string(b[:sp]) {
-	case "GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "CONNECT":
-		switch rest := b[sp+1:]; {
-		case rest[0] == '/', rest[0] == '*' && len(rest) > 1 && rest[1] == ' ':
-			return true
-		}
+	if rest := b[sp+1:]; slices.Contains(methods[:], string(b[:sp])) && (rest[0] == '/' || rest[0] == '*' && len(rest) > 1 && rest[1] == ' ') {
+		return true
 	}
 	for _, c := range b[:sp] {
 		if !tokenByte[c] {

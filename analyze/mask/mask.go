@@ -38,7 +38,7 @@ type Options struct {
 }
 
 // version of the masking rules: it goes up with each change of what is masked.
-const version = 2
+const version = 3
 
 // maxConnections bounds the connections whose state is kept. Of one beyond, the oldest is forgotten, and treated as one of which
 // bytes are missing when it comes back.

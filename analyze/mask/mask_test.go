@@ -246,6 +246,43 @@ func TestStartLinesSurviveHoles(t *testing.T) {
 	}
 }
 
+// Readers of lines take a start line byte by byte, also behind a body that was cut.
+func TestStartLineInPieces(t *testing.T) {
+	for _, next := range []string{"GET /next HTTP/1.1\r\nCookie: ", "DELETE /x HTTP/1.1\r\nCookie: ", "HTTP/1.1 200 OK\r\nSet-Cookie: ", "PATCH /x?token="} {
+		for _, sizes := range [][]int{{1}, {2}, {3, 1}, {4}, {11}, {1, 100}} {
+			body := strings.Repeat("b", 100)
+			pieces := []piece{{data: "POST / HTTP/1.1\r\nContent-Length: 100\r\n\r\n" + body, captured: 60}}
+			for rest, i := next+secret+"\r\n\r\n", 0; rest != ""; i++ {
+				n := min(sizes[i%len(sizes)], len(rest))
+				pieces = append(pieces, piece{data: rest[:n], captured: n})
+				rest = rest[n:]
+			}
+			f := New(Options{})
+			opened(f)
+			out := output(f, rows(format.Write, pieces))
+			want := next + strings.Repeat("*", len(secret))
+			if got := out[len(pieces[0].data):]; !strings.HasPrefix(got, want) {
+				t.Errorf("in pieces of %d: %q became %q", sizes, want, got)
+			}
+		}
+	}
+}
+
+// What looks like the beginning of a start line may be the rest of a credential: of one that comes byte by byte, little is shown.
+func TestFewBytesLookLikeAStartLine(t *testing.T) {
+	pieces := []piece{{data: "GET / HTTP/1.1\r\nCookie: ", captured: 20}}
+	secret := strings.Repeat("GPHDOTCG", 20)
+	for i := range secret {
+		pieces = append(pieces, piece{data: secret[i : i+1], captured: 1})
+	}
+	f := New(Options{})
+	opened(f)
+	out := output(f, rows(format.Write, pieces))[len(pieces[0].data):]
+	if shown := len(out) - strings.Count(out, "*"); shown > maxBegun {
+		t.Errorf("%d bytes of a cookie are shown: %q", shown, out)
+	}
+}
+
 // A chunk size stays readable behind a hole, also when an extension follows it: nothing else of the line does, since it
 // might be the rest of a cookie.
 func TestChunkSizeBeforeExtension(t *testing.T) {
@@ -393,7 +430,7 @@ func TestProcessArguments(t *testing.T) {
 }
 
 func TestVersion(t *testing.T) {
-	if v := New(Options{}).Version(); v != "mask/2 snap" {
+	if v := New(Options{}).Version(); v != "mask/3 snap" {
 		t.Error(v)
 	}
 	if v := New(Options{KeepSecrets: true, Payload: Full}).Version(); v != "keep-secrets full" {
