@@ -78,6 +78,7 @@ type FlightRecorder struct {
 	mu      sync.Mutex
 	cur     *journal
 	span    span // of cur
+	mark    mark // of cur
 	ring    []*ringJournal
 	total   int64 // of all journals of the ring and cur
 	next    int
@@ -87,6 +88,7 @@ type FlightRecorder struct {
 	err     error // sticky
 	stats   WriterStats
 	newest  KTime
+	asOf    KTime  // all rows before it are in state, and none of later
 	unread  uint64 // bytes that left the ring without being read
 	dropped bool   // something has left the ring
 	closing bool
@@ -111,8 +113,16 @@ type FlightRecorder struct {
 type ringJournal struct {
 	*journal
 	span
+	mark
 	closed bool // its file is
 	busy   bool // it is being folded into the state
+}
+
+// mark says which rows of a journal are in the state already: those in its first bytes that are of before a time. The rings of the CPUs
+// are emptied in turn, so that a journal may hold earlier rows than the one before it.
+type mark struct {
+	bytes  int64
+	before KTime
 }
 
 // span is the times of the rows of a journal, both inclusive.
@@ -178,7 +188,7 @@ func (f *FlightRecorder) startJournal() error {
 	}
 	f.spare = nil
 	f.next++
-	f.cur, f.span = j, span{}
+	f.cur, f.span, f.mark = j, span{}, mark{}
 	f.total += j.size
 	return nil
 }
@@ -262,7 +272,7 @@ func (f *FlightRecorder) rotate(force bool) {
 	if f.chunks.open > 0 && !force && f.cur.size < f.cfg.JournalBytes+f.cfg.JournalBytes/4 {
 		return
 	}
-	old := &ringJournal{journal: f.cur, span: f.span}
+	old := &ringJournal{journal: f.cur, span: f.span, mark: f.mark}
 	if err := old.write(); err != nil {
 		f.fail(err)
 		return

@@ -55,7 +55,8 @@ type PendingSnap struct {
 	dir      string
 	lock     io.Closer
 	manifest *Manifest
-	state    *liveState // before the first journal; nil: its journal is linked as it is
+	state    *liveState        // before the first journal; nil: its journal is linked as it is
+	marks    map[*journal]mark // what state has of the journals
 	taken    []*ringJournal
 	err      error // of taking
 }
@@ -87,13 +88,17 @@ func (p *PendingSnap) begin() error {
 	}
 	f.mu.Lock()
 	ring := slices.DeleteFunc(slices.Clone(f.ring), func(j *ringJournal) bool { return !j.closed })
-	begins := f.begins(nil)
+	begins := max(f.begins(nil), f.asOf)
+	marks := map[*journal]mark{f.cur: f.mark}
+	for _, j := range f.ring {
+		marks[j.journal] = j.mark
+	}
 	hasState := f.stateLen > 0
 	f.mu.Unlock()
 	s.From = begins
 	if s.Before > 0 && s.Asked.Add(-s.Before) > begins {
 		s.From = s.Asked.Add(-s.Before)
-		p.state = f.state.clone()
+		p.state, p.marks = f.state.clone(), marks
 	}
 	if err := p.manifest.store(f.cfg.FS, p.dir); err != nil {
 		return err
@@ -221,7 +226,8 @@ func (p *PendingSnap) advance() error {
 		if err != nil {
 			return err
 		}
-		err = p.state.foldJournal(file, from)
+		p.state.age()
+		err = p.state.foldJournal(file, j.size, p.marks[j.journal], from)
 		if err := errors.Join(err, file.Close()); err != nil {
 			return fmt.Errorf("reading %s: %w", j.name, err)
 		}
@@ -240,7 +246,7 @@ func (p *PendingSnap) advance() error {
 			}
 		}
 	}
-	p.state = nil
+	p.state, p.marks = nil, nil
 	return nil
 }
 

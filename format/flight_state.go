@@ -84,15 +84,15 @@ const (
 	pidOffset     = unsafe.Offsetof(wire.EventHeader{}.PID)
 )
 
-// foldJournal takes the rows of a journal whose time is before a bound. What it holds was written by this process, so frames are
-// not checksummed again; a length that is none ends the journal.
-func (s *liveState) foldJournal(file ReadFile, before KTime) error {
-	size, err := file.Size()
-	if err != nil {
-		return err
-	}
+// age makes room for the ends of another journal's sockets.
+func (s *liveState) age() {
 	s.dead, s.deadBefore = s.deadBefore, s.dead
 	clear(s.dead)
+}
+
+// foldJournal takes the rows in the first size bytes of a journal whose time is before a bound, and which are not taken already. What it
+// holds was written by this process, so frames are not checksummed again; a length that is none ends the journal.
+func (s *liveState) foldJournal(file ReadFile, size int64, done mark, before KTime) error {
 	win := window{file: file, size: size, step: windowBytes}
 	var d Decoded
 	for off := int64(journalHeaderSize); size-off >= frameHeaderSize; {
@@ -110,15 +110,19 @@ func (s *liveState) foldJournal(file ReadFile, before KTime) error {
 		if err != nil {
 			return err
 		}
+		from := KTime(0)
+		if off < done.bytes {
+			from = done.before
+		}
 		off += int64(n)
-		s.frame(kind, frame[frameHeaderSize:], before, &d)
+		s.frame(kind, frame[frameHeaderSize:], from, before, &d)
 	}
 	return nil
 }
 
-func (s *liveState) frame(kind frameKind, body []byte, before KTime, d *Decoded) {
+func (s *liveState) frame(kind frameKind, body []byte, from, before KTime, d *Decoded) {
 	if kind == frameRow {
-		if _, t, _, err := rowHead(body); err == nil && t < before {
+		if _, t, _, err := rowHead(body); err == nil && t >= from && t < before {
 			if row, _, err := s.decoder.decode(entry{kind: frameRow, table: TableID(body[0])}, body, 0); err == nil && row != nil {
 				s.take(row)
 			}
@@ -126,7 +130,7 @@ func (s *liveState) frame(kind frameKind, body []byte, before KTime, d *Decoded)
 		return
 	}
 	h, err := readEventHead(body)
-	if err != nil || h.time >= before {
+	if err != nil || h.time < from || h.time >= before {
 		return
 	}
 	switch h.kind {

@@ -137,18 +137,24 @@ func (f *FlightRecorder) closeRotated() error {
 // retire folds the oldest journals into the state, writes that, and only then removes the journals: at every moment the directory
 // holds a state and all rows behind it. The lock of tending is held.
 func (f *FlightRecorder) retire(gone []*ringJournal) error {
+	asOf := f.asOf
 	for _, j := range gone {
-		file, err := f.cfg.FS.Open(join(f.dir, j.name))
-		if err != nil {
-			return err
-		}
-		err = f.state.foldJournal(file, math.MaxInt64)
-		if err := errors.Join(err, file.Close()); err != nil {
-			return fmt.Errorf("reading %s: %w", j.name, err)
+		if j.any {
+			asOf = max(asOf, j.last+1)
 		}
 	}
+	for _, j := range gone {
+		f.state.age()
+		if err := f.fold(j.journal, j.mark, j.size, asOf); err != nil {
+			return err
+		}
+	}
+	if err := f.foldStaying(gone, asOf); err != nil {
+		return err
+	}
 	f.mu.Lock()
-	begins := f.begins(gone)
+	f.asOf = asOf
+	begins := max(f.begins(gone), asOf)
 	f.state.skipped += f.unread
 	f.unread = 0
 	f.mu.Unlock()
@@ -176,6 +182,67 @@ func (f *FlightRecorder) retire(gone []*ringJournal) error {
 		f.forget(j)
 	}
 	return nil
+}
+
+// foldStaying folds what the journals that stay in the ring have from before a time.
+func (f *FlightRecorder) foldStaying(gone []*ringJournal, asOf KTime) error {
+	f.mu.Lock()
+	if err := f.flush(); err != nil {
+		f.mu.Unlock()
+		return err
+	}
+	var early []ringJournal
+	for _, j := range f.ring {
+		if j.any && j.first < asOf && !slices.Contains(gone, j) {
+			early = append(early, *j)
+		}
+	}
+	if f.span.any && f.span.first < asOf {
+		early = append(early, ringJournal{journal: f.cur, span: f.span, mark: f.mark})
+	}
+	sizes := make([]int64, len(early))
+	for i, j := range early {
+		sizes[i] = j.size
+	}
+	f.mu.Unlock()
+	for i, j := range early {
+		err := f.fold(j.journal, j.mark, sizes[i], asOf)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // dropped unread, and counted
+		}
+		if err != nil {
+			return err
+		}
+		f.mu.Lock()
+		f.setMark(j.journal, mark{bytes: sizes[i], before: asOf})
+		f.mu.Unlock()
+	}
+	return nil
+}
+
+// fold takes the rows of the first bytes of a journal that are of before a time, and not in the state yet.
+func (f *FlightRecorder) fold(j *journal, done mark, size int64, before KTime) error {
+	file, err := f.cfg.FS.Open(join(f.dir, j.name))
+	if err != nil {
+		return err
+	}
+	err = f.state.foldJournal(file, size, done, before)
+	if err := errors.Join(err, file.Close()); err != nil {
+		return fmt.Errorf("reading %s: %w", j.name, err)
+	}
+	return nil
+}
+
+// setMark notes what of a journal is in the state, wherever that journal is by now.
+func (f *FlightRecorder) setMark(j *journal, m mark) {
+	if f.cur == j {
+		f.mark = m
+	}
+	for _, r := range f.ring {
+		if r.journal == j {
+			r.mark = m
+		}
+	}
 }
 
 // begins returns the time of the first row of the ring without the journals that leave it.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -97,12 +98,31 @@ func (f *flightRows) end(id format.SocketID) format.Row {
 func (f *flightRows) run(t testing.TB, w *format.FlightRecorder, n int) {
 	t.Helper()
 	for i := range n {
-		id := format.SocketID(100 + i%50)
-		rows := []format.Row{f.accept(id, uint16(5000+i%1000))}
-		rows = append(rows, f.exchange(id)...)
-		rows = append(rows, f.end(id))
-		rows = append(rows, f.exchange(longSocket)...)
-		for _, row := range rows {
+		for _, row := range f.turn(i) {
+			must(t, w.AppendRow(row))
+		}
+	}
+}
+
+func (f *flightRows) turn(i int) []format.Row {
+	id := format.SocketID(100 + i%50)
+	rows := []format.Row{f.accept(id, uint16(5000+i%1000))}
+	rows = append(rows, f.exchange(id)...)
+	rows = append(rows, f.end(id))
+	return append(rows, f.exchange(longSocket)...)
+}
+
+// runOnTwo is run by a worker that changes its CPU after each connection, with rings that are emptied one after the other: what the
+// first CPU saw in the time of a batch comes after all that the second saw.
+func (f *flightRows) runOnTwo(t testing.TB, w *format.FlightRecorder, n, batch int) {
+	t.Helper()
+	for n > 0 {
+		var rings [2][]format.Row
+		for i := range min(n, batch) {
+			rings[i%2] = append(rings[i%2], f.turn(i)...)
+		}
+		n -= min(n, batch)
+		for _, row := range slices.Concat(rings[1], rings[0]) {
 			must(t, w.AppendRow(row))
 		}
 	}
@@ -321,6 +341,42 @@ func TestFlightWindow(t *testing.T) {
 			}
 		}
 		checkState(t, got, from)
+	}
+}
+
+// Rows that come out of order, since each CPU has a ring of its own, are in the state or in the window, and in one of them only: the
+// long connection has no hole, however much of the ring a batch is, and where it is cut.
+func TestFlightOfTwoCPUs(t *testing.T) {
+	for _, batch := range []int{4, 400} {
+		t.Run(strconv.Itoa(batch), func(t *testing.T) {
+			fsys := formattest.New()
+			w := flight(t, fsys, format.FlightConfig{})
+			rows := newFlightRows()
+			rows.start(t, w)
+			rows.runOnTwo(t, w, 4000, batch) // the ring wraps
+			for i, before := range []time.Duration{0, 500 * time.Millisecond, 2 * time.Second} {
+				rows.runOnTwo(t, w, 1000+700*i, batch)
+				settled(t, fsys, w)
+				dir := fmt.Sprintf("snap%d.reel", i)
+				m := snapNow(t, w, dir, format.Snap{Asked: rows.now, Before: before}, rows.now)
+				got := readReel(t, fsys, dir, true)
+				checkState(t, got, m.Snap.From)
+				next := map[format.Direction]format.Seq{}
+				n := 0
+				for _, row := range got {
+					if r, ok := row.(*format.IO); ok && r.Socket == longSocket {
+						if want, ok := next[r.Dir]; ok && r.Seq != want {
+							t.Fatalf("snap %d from %v: a hole of %d bytes at %v", i, m.Snap.From, r.Seq.Sub(want), r.Time)
+						}
+						next[r.Dir] = r.Seq + format.Seq(r.Ret)
+						n++
+					}
+				}
+				if n < 100 {
+					t.Errorf("snap %d has %d calls of the long connection", i, n)
+				}
+			}
+		})
 	}
 }
 
