@@ -61,7 +61,7 @@ func runGuest(t *testing.T, version string) *guest {
 
 	ctx, cancel := context.WithTimeout(context.Background(), bootLimit)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, qemu, "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", memory,
+	cmd := exec.CommandContext(ctx, qemu, "-nodefaults", "-display", "none", "-no-reboot", "-accel", "tcg,thread=single", "-cpu", "max", "-smp", "2", "-m", memory,
 		"-kernel", filepath.Join(kernel, "vmlinuz"), "-initrd", image, "-append", "console=ttyS0 loglevel=4 panic=-1 rdinit=/init",
 		"-serial", "file:"+console, "-serial", "file:"+results)
 	out, err := cmd.CombinedOutput()
