@@ -206,7 +206,7 @@ var registry = [numNames]registered{
 	ClockFar:           {"clock_far", facts.Info, Analysis, "Rows lie more than a minute from the nearest clock row: their wall times may be off by the drift of the clock."},
 	LateRow:            {"late_row", facts.Notice, Analysis, "Rows came later than the reordering window reaches: they were used where they came, and may be out of order."},
 	WindowFull:         {"window_full", facts.Notice, Analysis, "More rows fell into the reordering window than it holds: it was shortened, later rows may be out of order."},
-	StreamLost:         {"stream_lost", facts.DataLoss, Analysis, "Bytes of a connection were moved by calls that are not in the reel (ring loss, shed load, or a call that is not hooked): exchanges there are incomplete."},
+	StreamLost:         {"stream_lost", facts.DataLoss, Analysis, "Bytes of a connection were moved by calls that are not in the reel (ring loss, shed load, a call that is not hooked, or the last moments of a recorder that was killed): exchanges there are incomplete."},
 	StreamTailLost:     {"stream_tail_lost", facts.DataLoss, Analysis, "The last bytes of a connection were moved by calls that are not in the reel: its last exchange is incomplete."},
 	StreamOverlap:      {"stream_overlap", facts.Notice, Analysis, "Two calls claim the same bytes of a connection: the bytes were given to the first, the other is a hole."},
 	StreamReordered:    {"stream_reordered", facts.Info, Analysis, "Calls of several threads on one connection ended in another order than their bytes; the order was repaired."},
