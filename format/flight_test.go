@@ -353,7 +353,7 @@ func TestFlightOfTwoCPUs(t *testing.T) {
 			w := flight(t, fsys, format.FlightConfig{})
 			rows := newFlightRows()
 			rows.start(t, w)
-			rows.runOnTwo(t, w, 4000, batch) // the ring wraps
+			rows.runOnTwo(t, w, 8000, batch) // the ring wraps
 			for i, before := range []time.Duration{0, 500 * time.Millisecond, 2 * time.Second} {
 				rows.runOnTwo(t, w, 1000+700*i, batch)
 				settled(t, fsys, w)
