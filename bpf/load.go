@@ -54,12 +54,8 @@ func Load(opts Options) (_ *Objects, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := rlimit.RemoveMemlock(); err != nil {
-		return nil, &UnsupportedError{"lock memory for BPF maps", err.Error(),
-			"raise the limit (ulimit -l unlimited), or run with CAP_SYS_RESOURCE", err}
-	}
-	if _, err := os.Stat(btfPath); err != nil {
-		return nil, noBTF("load BPF programs", err)
+	if err := mayLoad(); err != nil {
+		return nil, err
 	}
 	o := &Objects{maps: map[string]*ebpf.Map{}, programs: map[string]*ebpf.Program{}, refused: map[string]error{}}
 	defer func() {
@@ -79,6 +75,18 @@ func Load(opts Options) (_ *Objects, err error) {
 		return nil, err
 	}
 	return o, nil
+}
+
+// mayLoad makes room for maps, and finds out whether the kernel describes its types.
+func mayLoad() error {
+	if err := rlimit.RemoveMemlock(); err != nil {
+		return &UnsupportedError{"lock memory for BPF maps", err.Error(),
+			"raise the limit (ulimit -l unlimited), or run with CAP_SYS_RESOURCE", err}
+	}
+	if _, err := os.Stat(btfPath); err != nil {
+		return noBTF("load BPF programs", err)
+	}
+	return nil
 }
 
 func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {

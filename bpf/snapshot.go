@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
 )
 
@@ -28,7 +29,31 @@ func (o *Objects) Snapshot(fn func(ev []byte)) error {
 }
 
 func (o *Objects) iterate(program string, fn func(ev []byte)) error {
-	it, err := link.AttachIter(link.IterOptions{Program: o.programs[program]})
+	return walk(o.programs[program], func(sockets *bufio.Reader) error {
+		for {
+			head, err := sockets.Peek(headerSize)
+			if len(head) == 0 && errors.Is(err, io.EOF) {
+				return nil
+			}
+			if err != nil {
+				return fmt.Errorf("read a socket: %w", err)
+			}
+			size := int(binary.LittleEndian.Uint32(head[sizeOffset:]))
+			event, err := sockets.Peek(size)
+			if err != nil {
+				return fmt.Errorf("read a socket: %w", err)
+			}
+			fn(event)
+			if _, err := sockets.Discard(size); err != nil {
+				return fmt.Errorf("read a socket: %w", err)
+			}
+		}
+	})
+}
+
+// walk lets an iterator walk once, and hands out what it writes.
+func walk(program *ebpf.Program, read func(*bufio.Reader) error) error {
+	it, err := link.AttachIter(link.IterOptions{Program: program})
 	if err != nil {
 		return err
 	}
@@ -38,23 +63,5 @@ func (o *Objects) iterate(program string, fn func(ev []byte)) error {
 		return err
 	}
 	defer r.Close()
-	sockets := bufio.NewReaderSize(r, 64<<10)
-	for {
-		head, err := sockets.Peek(headerSize)
-		if len(head) == 0 && errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("read a socket: %w", err)
-		}
-		size := int(binary.LittleEndian.Uint32(head[sizeOffset:]))
-		event, err := sockets.Peek(size)
-		if err != nil {
-			return fmt.Errorf("read a socket: %w", err)
-		}
-		fn(event)
-		if _, err := sockets.Discard(size); err != nil {
-			return fmt.Errorf("read a socket: %w", err)
-		}
-	}
+	return read(bufio.NewReaderSize(r, 64<<10))
 }

@@ -45,24 +45,26 @@ func choose(proc Proc, cfg *Config, self format.PID, known *containers) (chosen 
 	return chosen, nil
 }
 
-func chooseProcess(proc Proc, pid, self format.PID) (procfs.Stat, error) {
-	target := fmt.Sprintf("process %d", pid)
-	s, err := proc.Stat(pid)
+// chooseProcess returns the process that the user calls by an id.
+func chooseProcess(proc Proc, named, self format.PID) (s procfs.Stat, err error) {
+	target := fmt.Sprintf("process %d", named)
+	leader, err := proc.Leader(named)
+	if err == nil && leader != 0 && leader != named {
+		return s, &TargetError{fmt.Sprintf("%d", named), fmt.Sprintf("is a thread of process %d", leader), fmt.Sprintf("processes are recorded as a whole, use -p %d", leader)}
+	}
+	pid, err := proc.Named(named)
+	if err == nil {
+		s, err = proc.Stat(pid)
+	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return s, &TargetError{target, "does not exist", "ps -e lists those that do"}
 	}
 	if err != nil {
 		return s, err
 	}
-	leader, err := proc.Leader(pid)
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return s, err
-	}
 	switch {
 	case pid == self:
 		return s, &TargetError{target, "is this recorder itself", "it does not record itself; choose another process"}
-	case leader != 0 && leader != pid:
-		return s, &TargetError{fmt.Sprintf("%d", pid), fmt.Sprintf("is a thread of process %d", leader), fmt.Sprintf("processes are recorded as a whole, use -p %d", leader)}
 	case s.Kernel:
 		return s, &TargetError{target, "is a thread of the kernel (" + s.Comm + ")", "only programs make system calls; choose one"}
 	case s.Ended():

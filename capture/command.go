@@ -33,7 +33,8 @@ const (
 
 // heldCommand is a process that waits to become the command.
 type heldCommand struct {
-	name    string // as the user gave it
+	name    string     // as the user gave it
+	pid     format.PID // of the process that waits, and then is the command; set by who holds it
 	cmd     *exec.Cmd
 	gate    *os.File
 	verdict *os.File
@@ -115,9 +116,6 @@ func ExecHeld(args []string) int {
 	_, _ = syscall.Write(verdictFD, []byte(err.Error()))
 	return 127
 }
-
-// pid is the process that waits, and then the command.
-func (h *heldCommand) pid() format.PID { return format.PID(h.cmd.Process.Pid) }
 
 // release lets the command run and waits until it does.
 func (h *heldCommand) release() error {

@@ -93,7 +93,7 @@ type Ready struct {
 
 // Target is a process that is recorded.
 type Target struct {
-	PID  format.PID
+	PID  format.PID // in the pid namespace of this process
 	Comm string
 }
 

@@ -74,6 +74,18 @@ func (d *describer) exact(pid format.PID, start uint64) uint64 {
 
 func cut(start uint64) uint64 { return start / uint64(procfs.Tick) }
 
+// learn takes in the ids of a process that has just come, or ended.
+func (d *describer) learn(p *format.Process, seen format.PID) {
+	l, inside := d.proc.(learner)
+	switch {
+	case !inside:
+	case p.Op == format.ProcExit:
+		l.Forget(p.PID)
+	case seen != 0:
+		l.Learn(procfs.IDs{PID: p.PID, Seen: seen, Start: p.Start})
+	}
+}
+
 // take completes the row of a record of the kernel side by what its cgroup says, and asks for what is missing. It never waits.
 func (d *describer) take(p *format.Process) {
 	id, named := d.containers.identify(p)

@@ -111,6 +111,7 @@ func (d *drainer) process(ev []byte) error {
 		return d.sink.AppendEvent(ev) // a reader says what is wrong with it
 	}
 	p := &d.decoded.Process
+	d.procs.learn(p, d.decoded.SeenPID)
 	d.procs.take(p)
 	if p.Op == format.ProcExit {
 		if d.observer != nil {

@@ -145,6 +145,10 @@ func fakePorts(k *fakeKernel, s *fakeSink) ports {
 
 type fakeProc struct{ stats map[format.PID]procfs.Stat }
 
+func (p fakeProc) Named(pid format.PID) (format.PID, error) { return pid, nil }
+
+func (p fakeProc) Seen(pid format.PID) format.PID { return pid }
+
 func (p fakeProc) PIDs() (pids []format.PID, err error) {
 	for pid := range p.stats {
 		pids = append(pids, pid)

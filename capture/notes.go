@@ -36,6 +36,7 @@ const (
 	NoteProbeSkipped       NoteName = "probe_skipped"
 	NoteSealerLost         NoteName = "sealer_lost"
 	NoteRecorderBeside     NoteName = "recorder_beside"
+	NotePIDNamespace       NoteName = "pid_namespace"
 	NoteStopped            NoteName = "stopped"
 	NoteTriggerBlindTLS    NoteName = "trigger_blind_tls"
 	NoteTriggerBlindHTTP2  NoteName = "trigger_blind_http2"
@@ -70,6 +71,7 @@ var notes = map[NoteName]string{
 	NoteProbeSkipped:       "the kernel skipped runs of a probe that was interrupted by itself: calls may be missing",
 	NoteSealerLost:         "the process that seals segments ended, or was ended, before its time: another took its place, and no row is missing for it",
 	NoteRecorderBeside:     "other recorders were at work when the capture began: the calls of processes that both record take the time of both",
+	NotePIDNamespace:       "reel ran in a pid namespace of its own: process ids in the reel are the kernel's, and process.ns_pid has those inside",
 	NoteStopped:            "why the capture ended",
 	NoteTriggerBlindTLS:    "connections were encrypted: triggers on HTTP did not see what they carry",
 	NoteTriggerBlindHTTP2:  "connections speak HTTP/2: triggers on HTTP do not read it",

@@ -58,11 +58,17 @@ type Clock interface {
 	Tick(interval time.Duration) (ticks <-chan time.Time, stop func())
 }
 
-// Proc is the process table of the node: procfs.FS.
+// Proc is the process table of the node: procfs.FS, or procfs.Inside in a pid namespace of its own. Processes have the ids of the
+// initial pid namespace.
 type Proc interface {
+	// Named returns the process that has an id in the pid namespace of this process; errors.Is(err, fs.ErrNotExist): none has.
+	Named(seen format.PID) (format.PID, error)
+	// Seen returns the id that a process has there, and in the paths of /proc; 0: none.
+	Seen(pid format.PID) format.PID
 	PIDs() ([]format.PID, error)
 	Stat(pid format.PID) (procfs.Stat, error)
 	Comm(pid format.PID) (string, error)
+	// Leader returns the process of a thread, both as the pid namespace of this process has them.
 	Leader(tid format.PID) (format.PID, error)
 	Describe(pid format.PID) (format.Process, error)
 	Cgroups(pid format.PID) ([]procfs.Membership, error)

@@ -39,10 +39,19 @@ func record(ctx context.Context, cfg Config, p ports) (*Summary, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	if err := preflight(p.proc); err != nil {
+	if err := preflight(); err != nil {
 		return nil, err
 	}
-	self := format.PID(os.Getpid())
+	proc, done, err := translated(p.proc)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	p.proc = proc
+	self, err := self(proc)
+	if err != nil {
+		return nil, err
+	}
 	known := newContainers(cfg.hostRoots())
 	defer known.close()
 	chosen, err := choose(p.proc, &cfg, self, known)
@@ -120,7 +129,9 @@ type recording struct {
 
 // open loads and attaches the hooks and makes the reel. If that fails, nothing is left behind.
 func open(cfg *Config, p ports, self format.PID, known *containers) (_ *recording, err error) {
-	kernel, err := p.load(cfg.bpfOptions(newSalt(), p.proc.CPUs()))
+	options := cfg.bpfOptions(newSalt(), p.proc.CPUs())
+	options.OwnPIDNamespace = ownNamespace(p.proc)
+	kernel, err := p.load(options)
 	if err != nil {
 		return nil, explainLoad(err)
 	}
@@ -319,7 +330,10 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 		if r.command, err = hold(r.cfg.Reexec, command, r.cfg.Command); err != nil {
 			return err
 		}
-		held, err := r.proc.Stat(r.command.pid())
+		if r.command.pid, err = r.proc.Named(format.PID(r.command.cmd.Process.Pid)); err != nil {
+			return err
+		}
+		held, err := r.proc.Stat(r.command.pid)
 		if err != nil {
 			return err
 		}
@@ -342,6 +356,9 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 		return err
 	}
 	r.note(NoteRecorderBeside, uint64(r.kernel.Beside()), "")
+	if ownNamespace(r.proc) != 0 {
+		r.note(NotePIDNamespace, 1, "")
+	}
 	r.cpuBefore = r.heart.last.RecorderCPU
 	r.heart.programs.begin(r.clock.Now())
 	if r.flight != nil {
@@ -392,7 +409,7 @@ func (r *recording) announce() {
 	pids, _ := r.kernel.Targets()
 	for _, pid := range pids {
 		comm, _ := r.proc.Comm(format.PID(pid))
-		ready.Targets = append(ready.Targets, Target{PID: format.PID(pid), Comm: comm})
+		ready.Targets = append(ready.Targets, Target{PID: r.proc.Seen(format.PID(pid)), Comm: comm})
 	}
 	for _, h := range r.summary.Hooks {
 		if h.Err != nil {

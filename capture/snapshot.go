@@ -28,7 +28,7 @@ func (r *recording) snapshot() error {
 func (r *recording) snapshotProcesses(pids []uint32) error {
 	parents := map[format.PID]bool{}
 	for _, pid := range pids {
-		if r.command != nil && !r.ready && format.PID(pid) == r.command.pid() {
+		if r.command != nil && !r.ready && format.PID(pid) == r.command.pid {
 			continue // not the command yet: its exec says who it is
 		}
 		row, err := r.describe(format.PID(pid), true)
@@ -76,12 +76,12 @@ const commandTries = 20
 // is short. The gate's pipe closes in the middle of the exec, when the process has its new program but no arguments yet.
 func (r *recording) describeCommand() error {
 	for range commandTries {
-		row, err := r.proc.Describe(r.command.pid())
+		row, err := r.proc.Describe(r.command.pid)
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil
 		}
 		if len(row.Args) > 0 {
-			_, err := r.describe(r.command.pid(), true)
+			_, err := r.describe(r.command.pid, true)
 			return err
 		}
 		time.Sleep(time.Millisecond)

@@ -68,6 +68,7 @@ const (
 	NoteExitUnseen
 	NoteProbeSkipped
 	NoteSealerLost
+	NotePIDNamespace
 	NoteRecorderBeside
 	NoteShedLess
 	NoteShedCalls
@@ -182,6 +183,7 @@ var registry = [numNames]registered{
 	NoteErrorQueue:         {"error_queue", facts.Info, Capture, "Reads of a socket's error queue were not recorded: they move no bytes of the stream."},
 	NoteExitUnseen:         {"exit_unseen", facts.Info, Capture, "This kernel has no hook for the end of a process: it was looked for once a second."},
 	NoteProbeSkipped:       {"probe_skipped", facts.DataLoss, Capture, "The kernel skipped runs of a probe, which cannot be interrupted by itself: calls may be missing. Sequence numbers tell on which connections."},
+	NotePIDNamespace:       {"pid_namespace", facts.Info, Capture, "The recorder ran in a pid namespace of its own: process ids here are those of the kernel, and the column ns_pid of the table process has those inside."},
 	NoteRecorderBeside:     {"recorder_beside", facts.Info, Capture, "Other recorders were at work when the capture began: calls of processes that both record take the time of both, and what they cost is in the durations."},
 	NoteShedLess:           {"shed_less", facts.Info, Capture, "The recorder was within its budget again, and left out less."},
 	NoteShedCalls:          {"shed_calls", facts.DataLoss, Capture, "Reads and writes were counted instead of recorded while the recorder was over its budget: exchanges that they belong to are incomplete. Raise the budget (--max-cpu, --max-rate, --max-memory) or record fewer targets (--port)."},

@@ -5,6 +5,7 @@
 
 #include "emit.h"
 #include "path.h"
+#include "pids.h"
 #include "read.h"
 
 #define ARGS_BYTES 4096 /* of argv, at exec */
@@ -43,13 +44,6 @@ static __always_inline struct process_record *process_record(void)
 	return bpf_map_lookup_elem(&process_records, &cpu);
 }
 
-#define PID_NAMESPACES 33 /* MAX_PID_NS_LEVEL and the initial one */
-
-static __always_inline struct upid *upid_of(const struct pid *pid, __u32 level)
-{
-	return (struct upid *)((__u64)pid + bpf_core_field_offset(struct pid, numbers) + level * bpf_core_type_size(struct upid));
-}
-
 /* The process's ids in other pid namespaces than the initial one. */
 static __always_inline void fill_pids(struct proc_event *e, const struct task_struct *leader)
 {
@@ -69,7 +63,7 @@ static __always_inline void fill_pids(struct proc_event *e, const struct task_st
 		if (i < level && !own_pid_ns)
 			continue;
 		upid = upid_of(pid, i);
-		inode = READ(pid_namespace, READ(upid, upid, ns), ns.inum);
+		inode = pid_namespace_of(upid);
 		if (inode == own_pid_ns)
 			e->seen_pid = (__u32)READ(upid, upid, nr);
 		if (i == level) {

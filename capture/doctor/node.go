@@ -17,6 +17,7 @@ import (
 
 	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/capture/gauge"
+	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -103,8 +104,12 @@ func (n node) pidNamespace() format.Check {
 	if err == nil && link == fmt.Sprintf("pid:[%d]", InitialPIDNamespace) {
 		return ok("pid namespace", "the first")
 	}
-	return blocked("pid namespace", "one of its own, where processes have other ids than in the kernel",
-		"run reel on the host, or in a container that shares the host's pid namespace (docker run --pid=host, hostPID: true)")
+	if err != nil || !(procfs.FS{Root: n.path("proc")}).ShowsOwnNamespace() {
+		return blocked("pid namespace", "one of its own, and /proc is that of another",
+			"mount its own (unshare --pid --fork --mount-proc; mount -t proc proc /proc), or run reel in the namespace of /proc")
+	}
+	return limited("pid namespace", "one of its own", "processes outside of it; ids in the reel are the kernel's, process.ns_pid has those inside",
+		"to record others run reel on the host, or in a container that shares the host's pid namespace (docker run --pid=host, hostPID: true)")
 }
 
 // lockdown reads kernel_lockdown(7): "[none] integrity confidentiality".

@@ -69,6 +69,13 @@ func (f FS) Leader(tid format.PID) (format.PID, error) {
 // /proc shows other ids than those that this process knows.
 func (f FS) OwnPIDNamespace() (uint64, error) { return namespace(filepath.Join(f.Root, "self/ns/pid")) }
 
+// ShowsOwnNamespace reports whether Root has the ids of the pid namespace of this process, and not of one above it.
+func (f FS) ShowsOwnNamespace() bool {
+	// NSpid has an id for each namespace from that of Root down to the process's own.
+	status, err := os.ReadFile(filepath.Join(f.Root, "self/status"))
+	return err == nil && statusField(status, "NSpid:") == uint64(os.Getpid()) && statusLast(status, "NSpid:") == uint64(os.Getpid())
+}
+
 // namespace reads the inode number of a namespace from its link in /proc.
 func namespace(path string) (uint64, error) {
 	link, err := os.Readlink(path)

@@ -81,6 +81,12 @@ func (f FS) Stat(pid format.PID) (Stat, error) {
 	return s, nil
 }
 
+// Named returns the process that has an id in the pid namespace of this process: the id itself. Inside translates.
+func (f FS) Named(seen format.PID) (format.PID, error) { return seen, nil }
+
+// Seen is the way back.
+func (f FS) Seen(pid format.PID) format.PID { return pid }
+
 // CPUs returns how many CPUs are online; 1 when /proc/stat does not tell.
 func (f FS) CPUs() int {
 	data, _ := os.ReadFile(filepath.Join(f.Root, "stat"))

@@ -437,8 +437,8 @@ func TestCaptureRefuses(t *testing.T) {
 		{"existing output", []string{"-p", pid, "-w", "."}, nil, 2, ". exists already: choose another name, or remove it first"},
 		{"nobody", []string{"-p", pid}, nobody, 5, "recording needs privileges that this process lacks (CAP_BPF, CAP_PERFMON): run it as root"},
 		{"no BTF", []string{"-p", pid}, shell(reel, "unshare", "-m", "sh", "-c", `mount -t tmpfs none /sys/kernel/btf && exec "$@"`, "sh"), 5, "the kernel does not describe its types (no /sys/kernel/btf/vmlinux)"},
-		{"pid namespace", []string{"-p", "1"}, shell(reel, "unshare", "-p", "-f", "--mount-proc"), 5, "reel runs inside a pid namespace, where processes have other ids than in the kernel: run it on the host"},
-		{"pid namespace, the host's proc", []string{"-p", "1"}, shell(reel, "unshare", "-p", "-f"), 5, "reel runs inside a pid namespace"},
+		{"pid namespace", []string{"-p", "1"}, shell(reel, "unshare", "-p", "-f", "--mount-proc"), 2, "process 1 is this recorder itself"},
+		{"pid namespace, the host's proc", []string{"-p", "1"}, shell(reel, "unshare", "-p", "-f"), 5, "reel runs inside a pid namespace, and /proc is that of another one: mount its own"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			cmd := command(t, append([]string{"capture"}, c.args...)...)
