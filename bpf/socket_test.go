@@ -5,7 +5,6 @@ package bpf
 import (
 	"bytes"
 	"net/netip"
-	"os"
 	"slices"
 	"testing"
 
@@ -118,26 +117,6 @@ func TestUrgentByte(t *testing.T) {
 		if e.IO.Flags&wire.IOPeek == 0 {
 			next[e.IO.Dir] += uint32(e.IO.Ret)
 		}
-	}
-}
-
-// TestIOUring holds that calls of io_uring_enter are counted for their process: here one without a ring, which is a call all the same.
-func TestIOUring(t *testing.T) {
-	o := attached(t, Options{})
-	if err := o.AddTarget(uint32(os.Getpid())); err != nil {
-		t.Fatal(err)
-	}
-	for range 3 {
-		if r := syscall6(unix.SYS_IO_URING_ENTER, ^uintptr(0)); r >= 0 {
-			t.Fatalf("io_uring_enter without a ring: %d", r)
-		}
-	}
-	unseen, err := o.Unseen()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (Unseen{uint32(os.Getpid()), UnseenURing, 3}); len(unseen) != 1 || unseen[0] != want {
-		t.Errorf("counted: %+v, want %+v", unseen, want)
 	}
 }
 
