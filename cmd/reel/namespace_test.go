@@ -76,7 +76,7 @@ func (n *pidNamespace) enter(t *testing.T, cmd *exec.Cmd) *exec.Cmd {
 // child is the only child of a process, out here and as its own namespace has it.
 func child(t *testing.T, of int) (outside, inside format.PID) {
 	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(2 * time.Millisecond) { // poll
 		children, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", of, of))
 		pid, err := strconv.ParseUint(strings.TrimSpace(string(children)), 10, 32)
 		if err != nil {
