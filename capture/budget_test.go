@@ -67,7 +67,7 @@ func TestShedsForReal(t *testing.T) {
 			t.Fatal(err)
 		}
 		asked++
-		waitFor(t, "the answer", func() bool { return len(client.out.lines()) == asked })
+		waitFor(t, "the answer", func() bool { return len(client.words()) == asked })
 	}
 	for deadline := time.Now().Add(30 * time.Second); ; {
 		if time.Now().After(deadline) {

@@ -35,7 +35,7 @@ func TestKilledRecorderLosesOneFlushInterval(t *testing.T) {
 			if recorder.ended() {
 				t.Fatalf("the recorder ended: %s", recorder.out.String())
 			}
-			return slices.Contains(recorder.out.lines(), "recording")
+			return slices.Contains(recorder.words(), "recording")
 		})
 		began := systemClock{}.Now()
 		life := 600*time.Millisecond + time.Duration(random.Int64N(int64(1200*time.Millisecond)))
@@ -49,7 +49,7 @@ func TestKilledRecorderLosesOneFlushInterval(t *testing.T) {
 		}
 		// The client's own account: every answer that it had, until a flush interval before the kill.
 		answers := -1 // the first may be to a request from before the capture
-		for _, line := range client.out.lines() {
+		for _, line := range client.words() {
 			ns, err := strconv.ParseInt(line, 10, 64)
 			if err != nil {
 				continue // a line that is being written

@@ -18,11 +18,11 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"github.com/ebpf-reel/reel/capture/capturetest"
 	"github.com/ebpf-reel/reel/capture/sealer"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -182,29 +182,13 @@ func waitFor(t *testing.T, what string, ok func() bool) {
 // process is a process of the test; it ends with the test at the latest.
 type process struct {
 	*exec.Cmd
-	out  syncBuffer
+	out  capturetest.Output
 	in   io.WriteCloser
 	done chan struct{}
 }
 
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf strings.Builder
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
-func (b *syncBuffer) lines() []string { return strings.Fields(b.String()) }
+// words returns what it printed, cut at white space.
+func (p *process) words() []string { return strings.Fields(p.out.String()) }
 
 func launch(t *testing.T, cmd *exec.Cmd) *process {
 	t.Helper()

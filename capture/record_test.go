@@ -344,7 +344,7 @@ func TestSnapshotsOpenSockets(t *testing.T) {
 	client := helper(t, "client", server.url)
 	ask := func(n int) {
 		fmt.Fprintln(client.in)
-		waitFor(t, "the client has an answer", func() bool { return len(client.out.lines()) >= n })
+		waitFor(t, "the client has an answer", func() bool { return len(client.words()) >= n })
 	}
 	ask(1)
 	cfg := config(t)

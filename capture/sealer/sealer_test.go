@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ebpf-reel/reel/capture/capturetest"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -469,7 +470,7 @@ func TestKilledRecorderLeavesNoWorker(t *testing.T) {
 				t.Fatal(err)
 			}
 			dir := filepath.Join(t.TempDir(), "t.reel")
-			out := &lines{}
+			out := &capturetest.Output{}
 			cmd := exec.Command(self, recorderArg, dir)
 			cmd.Stdout, cmd.Stderr = out, os.Stderr
 			if err := cmd.Start(); err != nil {
@@ -477,7 +478,7 @@ func TestKilledRecorderLeavesNoWorker(t *testing.T) {
 			}
 			var worker, segments, rows int
 			waitFor(t, "segments are sealed", func() bool {
-				_, err := fmt.Sscan(out.last(), &worker, &segments, &rows)
+				_, err := fmt.Sscan(out.LastLine(), &worker, &segments, &rows)
 				return err == nil && segments >= 2
 			})
 			if stop {
@@ -490,7 +491,7 @@ func TestKilledRecorderLeavesNoWorker(t *testing.T) {
 			}
 			_ = cmd.Wait() // killed
 			waitFor(t, "the worker ends", func() bool { return !alive(worker) })
-			if _, err := fmt.Sscan(out.last(), &worker, &segments, &rows); err != nil {
+			if _, err := fmt.Sscan(out.LastLine(), &worker, &segments, &rows); err != nil {
 				t.Fatal(err)
 			}
 			r, err := format.Open(dir, format.OpenOptions{Filter: format.NoFilter{}})
@@ -513,29 +514,6 @@ func TestKilledRecorderLeavesNoWorker(t *testing.T) {
 			}
 		})
 	}
-}
-
-// lines keeps what a process prints.
-type lines struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-// Write appends p.
-func (l *lines) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.buf.Write(p)
-}
-
-// last returns the last whole line.
-func (l *lines) last() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	whole := l.buf.Bytes()
-	whole = whole[:bytes.LastIndexByte(whole, '\n')+1]
-	whole = bytes.TrimSuffix(whole, []byte("\n"))
-	return string(whole[bytes.LastIndexByte(whole, '\n')+1:])
 }
 
 // An aborted worker ends at once, whatever it is at; no other is started, and nobody is told of trouble.

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -25,6 +24,7 @@ import (
 
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/capture"
+	"github.com/ebpf-reel/reel/capture/capturetest"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -49,27 +49,10 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	return &exec.Cmd{Path: self, Args: append([]string{"reel"}, args...), Dir: t.TempDir()}
 }
 
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
-}
-
 // started is a reel that runs.
 type started struct {
 	*exec.Cmd
-	stderr syncBuffer
+	stderr capturetest.Output
 	done   chan struct{}
 }
 
@@ -313,7 +296,7 @@ func await(t *testing.T, what string, ok func() bool) {
 func TestProgressOnATerminal(t *testing.T) {
 	url := webServer(t)
 	master, slave := terminal(t)
-	var screen syncBuffer
+	var screen capturetest.Output
 	go func() { _, _ = io.Copy(&screen, master) }()
 	cmd := command(t, "capture", "-p", fmt.Sprint(os.Getpid()), "-w", filepath.Join(t.TempDir(), "x.reel"))
 	cmd.Stderr = slave
@@ -388,7 +371,7 @@ func TestCommandThatRunsOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var stderr syncBuffer
+	var stderr capturetest.Output
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)

@@ -21,13 +21,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/ebpf-reel/reel/capture/capturetest"
 	"github.com/ebpf-reel/reel/format"
 )
 
 // subject is a process that a test records and drives; it ends with the test.
 type subject struct {
 	*exec.Cmd
-	out syncBuffer
+	out capturetest.Output
 	in  io.WriteCloser
 }
 

@@ -11,6 +11,8 @@ import (
 	"runtime"
 	"syscall"
 	"time"
+
+	"github.com/ebpf-reel/reel/capture/capturetest"
 )
 
 // measured is one measurement of the server, with or without a recorder.
@@ -94,14 +96,14 @@ func (b *bench) measure(ctx context.Context, web *nginx, r *recorder) (m measure
 // running is a recorder at work.
 type running struct {
 	cmd     *exec.Cmd
-	printed *syncBuffer
+	printed *capturetest.Output
 	done    chan struct{} // closed when the command has ended
 	err     error         // its result, once done
 }
 
 func startRecorder(ctx context.Context, r *recorder, web *nginx, out string) (*running, error) {
 	args := r.args(web, out)
-	run := &running{cmd: exec.CommandContext(ctx, args[0], args[1:]...), printed: &syncBuffer{}, done: make(chan struct{})}
+	run := &running{cmd: exec.CommandContext(ctx, args[0], args[1:]...), printed: &capturetest.Output{}, done: make(chan struct{})}
 	run.cmd.Stdout, run.cmd.Stderr = io.Discard, run.printed
 	run.cmd.WaitDelay = time.Minute
 	run.cmd.Env = append(os.Environ(), r.env...)

@@ -1,17 +1,17 @@
 package e2e
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/ebpf-reel/reel/capture/capturetest"
 )
 
 // reelBin is the built binary that all tests run.
@@ -86,7 +86,7 @@ func waitFor(t *testing.T, limit time.Duration, what string, cond func() bool) {
 // proc is a process that a test started.
 type proc struct {
 	cmd  *exec.Cmd
-	out  *syncBuffer
+	out  *capturetest.Output
 	done chan struct{}
 	err  error
 }
@@ -100,7 +100,7 @@ func start(t *testing.T, env []string, name string, args ...string) *proc {
 // startWith is start with a standard input.
 func startWith(t *testing.T, stdin *os.File, env []string, name string, args ...string) *proc {
 	t.Helper()
-	p := &proc{cmd: exec.Command(name, args...), out: &syncBuffer{}, done: make(chan struct{})}
+	p := &proc{cmd: exec.Command(name, args...), out: &capturetest.Output{}, done: make(chan struct{})}
 	if stdin != nil {
 		p.cmd.Stdin = stdin
 	}
@@ -202,21 +202,4 @@ func (r *recording) stop(t *testing.T) string {
 	t.Helper()
 	r.signal(t, syscall.SIGINT)
 	return r.wait(t, 2*time.Minute, 0)
-}
-
-type syncBuffer struct {
-	mu  sync.Mutex
-	buf bytes.Buffer
-}
-
-func (b *syncBuffer) Write(p []byte) (int, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.Write(p)
-}
-
-func (b *syncBuffer) String() string {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.buf.String()
 }
