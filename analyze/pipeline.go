@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/coverage"
 	"github.com/ebpf-reel/reel/analyze/exchange"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
@@ -67,6 +68,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	res := &Result{Summary: ground.summary(src, out)}
 	res.Nodes, res.Edges = out.fold.Result(table.Listener)
 	res.Processes = ground.processes.Programs(ground.wall)
+	res.Coverage = out.coverage.Result()
 	res.Ledger = tally.Entries()
 	return res, nil
 }
@@ -75,10 +77,11 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 // the streams.
 type output struct {
 	*exchange.Engine
-	sink   Sink
-	ground *ground
-	fold   *topology.Fold
-	conn   facts.Connection
+	sink     Sink
+	ground   *ground
+	fold     *topology.Fold
+	coverage coverage.Fold
+	conn     facts.Connection
 
 	connections, exchanges, complete uint64
 	bytes                            [2]uint64
@@ -91,6 +94,7 @@ func (o *output) Joined(c, _ *conn.Conn) { o.fold.Joined(c) }
 // Gone takes a connection that is over.
 func (o *output) Gone(c *conn.Conn) error {
 	o.fold.Gone(c)
+	o.coverage.Gone(c)
 	c.Facts(&o.conn)
 	o.conn.StartWall = o.ground.wall(c.Start)
 	o.connections++

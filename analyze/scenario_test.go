@@ -123,10 +123,34 @@ func render(t testing.TB, r *report) []byte {
 			line("process", processLine(p))
 		}
 	}
+	for i := range r.Result.Coverage {
+		line("tls", coverageLine(&r.Result.Coverage[i]))
+	}
 	for _, l := range r.Result.Ledger {
 		line("ledger", ledgerLine{l.Name, l.Severity.String(), l.Count, l.Bytes, l.Example})
 	}
 	return out.Bytes()
+}
+
+func coverageLine(c *facts.TLSCoverage) any {
+	unread := map[string]uint64{}
+	for why, sum := range c.Unread {
+		if sum.Connections > 0 {
+			unread[facts.Unread(why).String()] = sum.Bytes
+		}
+	}
+	return struct {
+		PID         format.PID         `json:"pid"`
+		Process     string             `json:"process"`
+		Libraries   []facts.TLSLibrary `json:"libraries,omitempty"`
+		Connections uint64             `json:"connections"`
+		Handshakes  uint64             `json:"handshakes"`
+		Failed      uint64             `json:"failed,omitempty"`
+		Alert       string             `json:"alert,omitempty"`
+		Ciphertext  uint64             `json:"ciphertext"`
+		Opened      uint64             `json:"opened"`
+		Unread      map[string]uint64  `json:"unread,omitempty"`
+	}{c.PID, c.Process, c.Libraries, c.Connections, c.Handshakes, c.Failed, c.Alert, c.Ciphertext, c.Opened, unread}
 }
 
 func processLine(p *facts.Process) any {

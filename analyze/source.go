@@ -50,5 +50,6 @@ type Result struct {
 	Nodes     []facts.Node
 	Edges     []facts.Edge
 	Processes []facts.Process     // in order of time
+	Coverage  []facts.TLSCoverage // those of which most was not read first
 	Ledger    []facts.LedgerEntry // most severe first
 }

@@ -152,11 +152,12 @@ type Facts struct {
 	Edges     []facts.Edge
 	Ledger    []facts.LedgerEntry
 	Processes []facts.Process
+	Coverage  []facts.TLSCoverage
 }
 
 // Data returns what was kept, together with f, ready for a renderer. The Collector may be used on.
 func (k *Collector) Data(f Facts) *Data {
-	d := &Data{Cut: k.cut, Summary: f.Summary, Nodes: f.Nodes, Edges: f.Edges, Ledger: sortedLedger(f.Ledger), Processes: f.Processes}
+	d := &Data{Cut: k.cut, Summary: f.Summary, Nodes: f.Nodes, Edges: f.Edges, Ledger: sortedLedger(f.Ledger), Processes: f.Processes, Coverage: f.Coverage}
 	for class := range k.conns.classes {
 		k.conns.each(class, func(_ int, _ uint64, c *facts.Connection) {
 			d.Connections = append(d.Connections, Connection{Connection: *c, Edge: -1})

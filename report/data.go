@@ -16,7 +16,8 @@ type Data struct {
 	Ledger    []facts.LedgerEntry // most severe first
 	Nodes     []facts.Node
 	Edges     []facts.Edge
-	Processes []facts.Process // in order of time
+	Processes []facts.Process     // in order of time
+	Coverage  []facts.TLSCoverage // those of which most was not read first
 	Privacy   Privacy
 	Cut       uint64 // exchanges that lack nothing but body bytes which were left out on purpose; 0 if nobody counted them
 

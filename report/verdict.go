@@ -66,6 +66,10 @@ func (d *Data) Verdict() Verdict {
 		add("end", "the recording did not end cleanly: what was not flushed (1 s by default) is missing", facts.DataLoss)
 	}
 
+	if p, ok := d.CoveragePoint(); ok {
+		v.Points = append(v.Points, p)
+	}
+
 	for _, p := range v.Points {
 		v.Level = max(v.Level, p.Level)
 	}

@@ -212,6 +212,8 @@ func (c *Conn) Facts(f *facts.Connection) {
 	}
 	if c.TLS != nil {
 		f.TLS = *c.TLS
+	} else if c.Proto == TLS {
+		f.TLS.Unread = facts.UnreadNoHandshake
 	}
 	if c.Image != nil {
 		f.Process = c.Image.Name()

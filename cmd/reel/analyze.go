@@ -34,7 +34,7 @@ func newAnalyzeCommand() *cobra.Command {
 		Short: "Rebuild connections and exchanges, print a summary, write tables",
 		Long: `analyze rebuilds connections, HTTP exchanges and who calls whom from a reel, and prints a summary that begins with
 what was lost. It needs neither privileges nor the machine that was recorded. With -o it also writes tables
-(docs/tables.md): connections, exchanges, edges, nodes, ledger.`,
+(docs/tables.md): connections, exchanges, edges, nodes, processes, tls_coverage, ledger.`,
 		Example: `  reel analyze checkout.reel
   reel analyze checkout.reel -o checkout.tables
   reel analyze checkout.reel -o checkout.tables --format json --strict`,
@@ -88,7 +88,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 		defer w.Close()
 		sink = bothSinks{collector, w}
 		finish = func(res *analyze.Result) error {
-			if err := w.Finish(res.Nodes, res.Edges, res.Processes, res.Ledger); err != nil {
+			if err := w.Finish(res.Nodes, res.Edges, res.Processes, res.Coverage, res.Ledger); err != nil {
 				return err
 			}
 			out.keep()
@@ -102,7 +102,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 	if err := finish(res); err != nil {
 		return err
 	}
-	data := collector.Data(report.Facts{Summary: res.Summary, Nodes: res.Nodes, Edges: res.Edges, Ledger: res.Ledger, Processes: res.Processes})
+	data := collector.Data(report.Facts{Summary: res.Summary, Nodes: res.Nodes, Edges: res.Edges, Ledger: res.Ledger, Processes: res.Processes, Coverage: res.Coverage})
 	data.Reel = filepath.Base(filepath.Clean(path))
 	if err := text.Summary(stdout, data); err != nil {
 		return err

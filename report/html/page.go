@@ -41,6 +41,8 @@ type body struct {
 	Facts, Receipt                            []fact
 	Ledger                                    []ledgerEntry
 	Triggers                                  []triggerRule
+	Coverage                                  []report.CoverageLine
+	CoverageMore                              string
 	Lists                                     []list
 	Busiest, Edges                            []edgeRow
 	Drawing                                   *drawing
@@ -143,6 +145,10 @@ func newBody(d *report.Data) body {
 		b.Ledger = append(b.Ledger, e)
 	}
 	b.Triggers = triggerRules(d)
+	var more int
+	if b.Coverage, more = d.CoverageLines(4 * listRows); more > 0 {
+		b.CoverageMore = quantity.Of(uint64(more), "other")
+	}
 	b.Lists = []list{
 		{Title: "Slowest exchanges", None: "No exchange has a known duration.", Link: "#v=exchanges&s=-duration", Rows: listOf(d.Slowest(listRows))},
 		{Title: "Errors", None: "No exchange was answered with a status of 400 or more.", Link: "#v=exchanges&q=status%3E%3D400&s=-status", Rows: listOf(d.Errors(listRows))},

@@ -77,6 +77,9 @@ func Of(n uint64, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}
+	if strings.HasSuffix(noun, "s") {
+		noun += "e"
+	}
 	return Count(n) + " " + noun + "s"
 }
 

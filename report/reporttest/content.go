@@ -164,6 +164,15 @@ func (g *generator) facts() report.Facts {
 		f.Edges = append(f.Edges, facts.Edge{Client: name(services[remote.from]), Server: id, Port: remote.port, Protocol: remote.proto,
 			RoleBy: "connect", ClientSide: &facts.Side{Connections: 4, BytesRead: 1_200_000 * uint64(i+1), BytesWrite: 300_000, Retrans: 2, Resets: 1, Dropped: 3, ZeroWindows: 1, ZeroWindow: 40 * time.Millisecond}})
 	}
+	f.Coverage = []facts.TLSCoverage{
+		{PID: services[4].pid, Process: services[4].name, Exe: "/usr/bin/java", Connections: 4, Handshakes: 2, Ciphertext: 2_700_000, Opened: 900_000, Plaintext: 890_000,
+			Libraries: []facts.TLSLibrary{{Name: "openssl", Version: "3.0.17", Path: "/usr/lib/libssl.so.3", Purpose: "keys", How: "symbol", Probes: 2}},
+			Unread:    [facts.NumUnread]facts.UnreadSum{facts.UnreadNoHandshake: {Connections: 2, Bytes: 1_800_000}}},
+		{PID: services[2].pid, Process: services[2].name, Connections: 1, Handshakes: 1, Ciphertext: 10_000, Opened: 10_000, Plaintext: 9_000},
+	}
+	if g.Hostile {
+		f.Coverage[1].Process = "evil\x1b[2J<script>"
+	}
 	f.Ledger = []facts.LedgerEntry{
 		{Name: "payload_cut", Severity: facts.Info, Source: "capture", Count: g.bytes[0] / 50_000, First: start,
 			Sentence: "Bodies are longer than the capture's byte budget; their lengths are exact. Record with --snaplen full to keep them."},

@@ -2,6 +2,7 @@ package table
 
 import (
 	"net/netip"
+	"strings"
 
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/format"
@@ -91,6 +92,7 @@ func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) con
 		ReadCaptured: c.Captured[0], WriteCaptured: c.Captured[1], ReadLost: c.Lost[0], WriteLost: c.Lost[1],
 		ReadGaps: c.Gaps[0], WriteGaps: c.Gaps[1], ReadTime: int64(c.CallTime[0]), WriteTime: int64(c.CallTime[1]),
 		Exchanges: c.Exchanges, TLSVersion: c.TLS.Version, TLSCipher: c.TLS.Cipher, TLSServerName: c.TLS.ServerName, TLSALPN: c.TLS.ALPN,
+		TLSAlert: c.TLS.Alert, TLSClear: c.TLS.Clear[0] + c.TLS.Clear[1], TLSOpened: c.TLS.Opened[0] + c.TLS.Opened[1], TLSUnread: c.TLS.Unread.String(),
 		TLSRecords: c.TLS.Records, TLSUnproved: c.TLS.Unproved, TLSRead: c.TLS.Plain[0], TLSWrite: c.TLS.Plain[1],
 		AcceptWait: b.unless(int64(x.AcceptWait), -1), Close: b.unless(int64(x.Close), -1),
 		RTTMin: b.unless(int64(x.RTTMin), 0), RTTMean: b.unless(int64(x.RTTMean), 0),
@@ -192,6 +194,23 @@ func nodeRowOf(n *facts.Node) nodeRow {
 		r.PIDs = append(r.PIDs, uint32(pid))
 	}
 	r.Addresses = append(r.Addresses, n.Addrs...)
+	return r
+}
+
+func coverageRowOf(c *facts.TLSCoverage) coverageRow {
+	r := coverageRow{
+		PID: uint32(c.PID), Process: c.Process, Exe: c.Exe, Libraries: []string{}, Errors: []string{}, Connections: c.Connections, Handshakes: c.Handshakes,
+		Decrypted: c.Decrypted, Failed: c.Failed, Alert: c.Alert, Ciphertext: c.Ciphertext, Opened: c.Opened, Plaintext: c.Plaintext,
+		Inferred: c.Inferred, Untied: c.Untied, NoHandshake: c.Unread[facts.UnreadNoHandshake].Bytes, NoKey: c.Unread[facts.UnreadNoKey].Bytes,
+		Suite: c.Unread[facts.UnreadSuite].Bytes, Gap: c.Unread[facts.UnreadGap].Bytes, Bounded: c.Unread[facts.UnreadBounded].Bytes,
+	}
+	for _, x := range c.Libraries {
+		r.Libraries = append(r.Libraries, strings.Join(strings.Fields(x.Name+" "+x.Version+" "+x.Path), " "))
+		r.Probes += x.Probes
+		if x.Error != "" {
+			r.Errors = append(r.Errors, x.Name+": "+x.Error)
+		}
+	}
 	return r
 }
 

@@ -35,6 +35,7 @@ This page is made from the code: %sgo test ./report/table -update%s.
 	describe[edgeRow](p, "edges", "All traffic from one client node to one server node on one port in one protocol, as one side saw it.")
 	describe[nodeRow](p, "nodes", "A program (all processes of one name and executable in one pod, container or host), or a remote address.")
 	describe[processRow](p, "processes", "One program that a process ran: from a fork, an exec or its first sight until the next exec, or its end.")
+	describe[coverageRow](p, "tls_coverage", "How much of the TLS of one process was read, and why not all.")
 	describe[ledgerRow](p, "ledger", "One anomaly of the recording or the analysis: what was lost, cut, guessed, or odd.")
 	return p.err
 }

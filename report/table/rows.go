@@ -84,6 +84,10 @@ type connectionRow struct {
 	OwnZeroTime    int64    `parquet:"own_zero_window_ns" json:"own_zero_window_ns" doc:"ns, until its next read each"`
 	PeerZero       uint32   `parquet:"peer_zero_windows" json:"peer_zero_windows" doc:"times that the peer's window was seen closed: the peer did not read"`
 	PeerZeroTime   int64    `parquet:"peer_zero_window_ns" json:"peer_zero_window_ns" doc:"ns in which it was closed"`
+	TLSAlert       string   `parquet:"tls_alert,dict" json:"tls_alert" doc:"who sent the first alert but close_notify, and which (RFC 8446 §6); empty: none that can be read"`
+	TLSClear       uint64   `parquet:"tls_clear_bytes" json:"tls_clear_bytes" doc:"bytes, both directions, of records that are not encrypted: the handshake up to its keys"`
+	TLSOpened      uint64   `parquet:"tls_opened_bytes" json:"tls_opened_bytes" doc:"bytes, both directions, of encrypted records whose plaintext is known"`
+	TLSUnread      string   `parquet:"tls_unread,dict" json:"tls_unread" doc:"why other encrypted bytes are not: no_handshake, no_key, suite, gap, bounded; empty: there are none"`
 }
 
 type exchangeRow struct {
@@ -197,6 +201,30 @@ type processRow struct {
 	ExitCode    *uint16  `parquet:"exit_code,optional" json:"exit_code" doc:"of an exit"`
 	Signal      *uint16  `parquet:"signal,optional" json:"signal" doc:"number of the signal that ended it"`
 	Core        bool     `parquet:"core_dumped" json:"core_dumped" doc:"it left a core dump"`
+}
+
+type coverageRow struct {
+	PID         uint32   `parquet:"pid" json:"pid" doc:"process; 0: of all that have no row of their own"`
+	Process     string   `parquet:"process,dict" json:"process" doc:"its name"`
+	Exe         string   `parquet:"exe,dict" json:"exe" doc:"path of its program; empty: unknown"`
+	Libraries   []string `parquet:"libraries,list" json:"libraries" doc:"that speak TLS in it, with version and path, as far as known"`
+	Probes      uint32   `parquet:"probes" json:"probes" doc:"that were attached to them"`
+	Errors      []string `parquet:"errors,list" json:"errors" doc:"why a library has none"`
+	Connections uint64   `parquet:"connections" json:"connections" doc:"ends of connections that speak TLS"`
+	Handshakes  uint64   `parquet:"handshakes" json:"handshakes" doc:"of them, those whose ClientHello was recorded"`
+	Decrypted   uint64   `parquet:"decrypted" json:"decrypted" doc:"of them, those of which an encrypted record was read"`
+	Failed      uint64   `parquet:"failed" json:"failed" doc:"of them, those that an alert ended before any data"`
+	Alert       string   `parquet:"alert,dict" json:"alert" doc:"the first of these alerts"`
+	Ciphertext  uint64   `parquet:"ciphertext_bytes" json:"ciphertext_bytes" doc:"bytes of encrypted records, both directions, headers included"`
+	Opened      uint64   `parquet:"opened_bytes" json:"opened_bytes" doc:"of them, those whose plaintext is known"`
+	Plaintext   uint64   `parquet:"plaintext_bytes" json:"plaintext_bytes" doc:"bytes of plaintext, as far as their number is known"`
+	Inferred    uint64   `parquet:"inferred_bytes" json:"inferred_bytes" doc:"of them, those whose socket was inferred"`
+	Untied      uint64   `parquet:"untied_bytes" json:"untied_bytes" doc:"of them, those whose socket is not known"`
+	NoHandshake uint64   `parquet:"no_handshake_bytes" json:"no_handshake_bytes" doc:"not read, since their connections are older than the capture"`
+	NoKey       uint64   `parquet:"no_key_bytes" json:"no_key_bytes" doc:"not read, since there is no key"`
+	Suite       uint64   `parquet:"suite_bytes" json:"suite_bytes" doc:"not read, since their version or suite is not decrypted"`
+	Gap         uint64   `parquet:"gap_bytes" json:"gap_bytes" doc:"not read, since bytes before them, or of their record, are missing"`
+	Bounded     uint64   `parquet:"bounded_bytes" json:"bounded_bytes" doc:"not read, since a bound of the analysis was reached"`
 }
 
 type ledgerRow struct {

@@ -138,6 +138,12 @@ func TestTablesComeBack(t *testing.T) {
 				{PID: 61, Comm: "curl", From: 5, SawStart: true, Until: 9, End: facts.EndExit, Code: 7},
 				{PID: 62, Comm: "sh", From: 5},
 			},
+			[]facts.TLSCoverage{
+				{PID: 60, Process: "nginx", Exe: "/usr/sbin/nginx", Connections: 3, Handshakes: 2, Ciphertext: 100, Opened: 40, Plaintext: 30,
+					Libraries: []facts.TLSLibrary{{Name: "openssl", Version: "3.0.17", Path: "/usr/lib/libssl.so.3", Purpose: "keys", How: "symbol", Probes: 1}},
+					Unread:    [facts.NumUnread]facts.UnreadSum{facts.UnreadNoHandshake: {Connections: 1, Bytes: 60}}},
+				{PID: 61, Process: "java", Libraries: []facts.TLSLibrary{{Name: "java", Error: "no call to probe"}}},
+			},
 			[]facts.LedgerEntry{{Name: "ring_loss", Severity: facts.DataLoss, Count: 5}})
 		if err != nil {
 			t.Fatal(err)
@@ -155,8 +161,9 @@ func TestTablesComeBack(t *testing.T) {
 	compare[edgeRow](t, pq, js, "edges", 2)
 	compare[nodeRow](t, pq, js, "nodes", 1)
 	compare[processRow](t, pq, js, "processes", 3)
+	compare[coverageRow](t, pq, js, "tls_coverage", 2)
 	compare[ledgerRow](t, pq, js, "ledger", 1)
-	if len(pq) != 6 || len(js) != 6 {
+	if len(pq) != 7 || len(js) != 7 {
 		t.Errorf("%d and %d files", len(pq), len(js))
 	}
 }

@@ -77,7 +77,7 @@ func (w *Writer) Exchange(x *facts.Exchange) error {
 }
 
 // Finish writes the tables that are known at the end, and closes all.
-func (w *Writer) Finish(nodes []facts.Node, edges []facts.Edge, processes []facts.Process, entries []facts.LedgerEntry) error {
+func (w *Writer) Finish(nodes []facts.Node, edges []facts.Edge, processes []facts.Process, coverage []facts.TLSCoverage, entries []facts.LedgerEntry) error {
 	processTable := make([]processRow, 0, len(processes))
 	for i := range processes {
 		processTable = append(processTable, processRowOf(&processes[i]))
@@ -90,6 +90,10 @@ func (w *Writer) Finish(nodes []facts.Node, edges []facts.Edge, processes []fact
 	for i := range nodes {
 		nodeTable = append(nodeTable, nodeRowOf(&nodes[i]))
 	}
+	var coverageTable []coverageRow
+	for i := range coverage {
+		coverageTable = append(coverageTable, coverageRowOf(&coverage[i]))
+	}
 	var ledgerTable []ledgerRow
 	for i := range entries {
 		ledgerTable = append(ledgerTable, ledgerRowOf(&entries[i]))
@@ -99,6 +103,7 @@ func (w *Writer) Finish(nodes []facts.Node, edges []facts.Edge, processes []fact
 		writeTable(w, "edges", edgeTable),
 		writeTable(w, "nodes", nodeTable),
 		writeTable(w, "processes", processTable),
+		writeTable(w, "tls_coverage", coverageTable),
 		writeTable(w, "ledger", ledgerTable),
 	)
 }

@@ -26,6 +26,7 @@ func Summary(w io.Writer, d *report.Data) error {
 	p.verdict(d)
 	p.ledger(d.Ledger)
 	p.triggers(d)
+	p.coverage(d)
 	p.edges(d)
 	p.killed(d)
 	p.transport(d)
@@ -181,6 +182,28 @@ func (p *printer) triggers(d *report.Data) {
 		if t.More > 0 {
 			p.printf("    … and %s\n", quantity.Of(t.More, "more firing"))
 		}
+	}
+}
+
+// coverage prints the TLS coverage ledger: a table, and under it why not all was read.
+func (p *printer) coverage(d *report.Data) {
+	lines, more := d.CoverageLines(Rows)
+	if len(lines) == 0 {
+		return
+	}
+	p.printf("\nTLS (what of it was read)\n")
+	var rows [][]string
+	for _, l := range lines {
+		rows = append(rows, []string{l.Process, l.Library, l.Connections, l.Ciphertext, l.Plaintext, l.Read})
+	}
+	p.table([]string{"process", "library", "connections", "encrypted", "plaintext", "read"}, "llrrrr", rows)
+	for _, l := range lines {
+		if l.Why != "" {
+			p.printf("  %s: %s\n", l.Process, l.Why)
+		}
+	}
+	if more > 0 {
+		p.printf("  … and %s\n", quantity.Of(uint64(more), "other"))
 	}
 }
 

@@ -32,6 +32,16 @@ func TestSummary(t *testing.T) {
 			{PID: 51, NSPID: 51, Comm: "evil\x1b[2J", End: facts.EndSignal, Code: 34},
 			{PID: 52, Comm: "curl", End: facts.EndExit, Code: 7},
 		}},
+		"coverage": {Summary: facts.Summary{Clean: true, Connections: 9, Exchanges: 2, Complete: 2, Overhead: facts.Overhead{ProgramTime: -1}}, Coverage: []facts.TLSCoverage{
+			{PID: 70, Process: "java", Exe: "/usr/bin/java", Connections: 2, Handshakes: 2, Ciphertext: 50_000, Unread: [facts.NumUnread]facts.UnreadSum{facts.UnreadNoKey: {Connections: 2, Bytes: 50_000}},
+				Libraries: []facts.TLSLibrary{{Name: "java", Error: "Java's own TLS (JSSE) is compiled while it runs: there is no call to probe"}}},
+			{PID: 71, Process: "curl", Connections: 1, Handshakes: 1, Failed: 1, Alert: "client unknown_ca"},
+			{PID: 72, Process: "curl", Connections: 2, Handshakes: 2, Decrypted: 2, Ciphertext: 900, Opened: 900, Plaintext: 700},
+			{PID: 73, Process: "curl", Connections: 1, Handshakes: 1, Decrypted: 1, Ciphertext: 1000, Opened: 1000, Plaintext: 800, Inferred: 100},
+			{PID: 74, Process: "envoy", Connections: 3, Handshakes: 2, Decrypted: 2, Ciphertext: 4000, Opened: 3000, Plaintext: 2000,
+				Libraries: []facts.TLSLibrary{{Name: "boringssl", Static: true, Purpose: "keys", How: "labels", Probes: 1}},
+				Unread:    [facts.NumUnread]facts.UnreadSum{facts.UnreadGap: {Connections: 1, Bytes: 400}, facts.UnreadSuite: {Connections: 1, Bytes: 600}}},
+		}},
 		"unclean": {Reel: "x.reel", Summary: facts.Summary{Connections: 1, Exchanges: 1, Complete: 1, LostEvents: 5},
 			Ledger: []facts.LedgerEntry{{Name: "bad\x1b[2Jname", Severity: facts.Error, Count: 1, Sentence: "A segment\nis corrupt.", Example: "seg-1"}}},
 	} {
