@@ -43,6 +43,7 @@ var parts = []part{
 	{"state", loadState},
 	{"process", loadProcess},
 	{"tcp", loadTcp},
+	{"tlskeys", loadTlskeys},
 	{"snapshot", loadSnapshot},
 }
 
@@ -105,6 +106,7 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 	if err := o.leaveOut(spec); err != nil {
 		return err
 	}
+	chooseUprobes(spec)
 	shared := map[string]*ebpf.Map{}
 	for name := range spec.Maps {
 		if m := o.maps[name]; m != nil {

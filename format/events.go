@@ -13,7 +13,7 @@ import (
 )
 
 // Decoded is one kernel record as a row. What Kind says is valid: IO with More (EventIO, EventDgram), Chunk, Socket (EventSock,
-// EventUnix), Process or TCP.
+// EventUnix), Process, TCP or TLSKey.
 type Decoded struct {
 	Kind    EventKind
 	IO      IO
@@ -22,7 +22,8 @@ type Decoded struct {
 	Socket  Socket
 	Process Process
 	TCP     TCP
-	SeenPID PID // of Process, in the pid namespace that the recorder sees; 0: that is the initial one, or it has none there
+	TLSKey  TLSKey // its bytes alias the Decoded
+	SeenPID PID    // of Process, in the pid namespace that the recorder sees; 0: that is the initial one, or it has none there
 
 	event wire.Event
 }
@@ -39,6 +40,8 @@ const (
 	EventTCP    EventKind = wire.EventTCP
 	EventDgram  EventKind = wire.EventDgram
 	EventUnix   EventKind = wire.EventUnix
+	EventTLSKey EventKind = wire.EventTLSKey
+	EventMapped EventKind = wire.EventMapped // for the recorder alone: it is no row
 )
 
 // Chunk is payload of an IO past what its own record held.
@@ -101,6 +104,8 @@ func DecodeEvent(ev []byte, d *Decoded) error {
 		d.process(&d.event.Proc)
 	case EventTCP:
 		d.tcp(&d.event.TCP)
+	case EventTLSKey:
+		d.tlsKey(&d.event.TLSKey)
 	case EventUnix:
 		d.unix(&d.event.Unix)
 	}

@@ -190,6 +190,8 @@ func FuzzParquet(f *testing.F) {
 		fuzzTable(t, data, &heartbeatTable)
 		fuzzTable(t, data, &hookTable)
 		fuzzTable(t, data, &tcpTable)
+		fuzzTable(t, data, &tlsKeyTable)
+		fuzzTable(t, data, &probeTable)
 		fuzzTable(t, data, &payloadTable)
 		fuzzIO(t, data, payload)
 		fuzzIO(t, files[TableIO], data)

@@ -203,6 +203,10 @@ func TestInterop(t *testing.T) {
 			summarize(&containerTable, readTable(t, r, seg.Number, f, &containerTable), want)
 		case TableTCP:
 			summarize(&tcpTable, readTable(t, r, seg.Number, f, &tcpTable), want)
+		case TableTLSKey:
+			summarize(&tlsKeyTable, readTable(t, r, seg.Number, f, &tlsKeyTable), want)
+		case TableProbe:
+			summarize(&probeTable, readTable(t, r, seg.Number, f, &probeTable), want)
 		}
 	}
 	if all := slices.Collect(TableIDs()); len(seg.Files) != len(all) {

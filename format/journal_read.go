@@ -194,6 +194,8 @@ func (ix *journalIndex) add(off int64, frame []byte, pending map[uint16]*pending
 		e.cpu = 0
 	case EventTCP:
 		e.table = TableTCP
+	case EventTLSKey:
+		e.table = TableTLSKey
 	default:
 		ix.bad++
 		return

@@ -25,6 +25,8 @@ type journalRows struct {
 	trigger   Trigger
 	container Container
 	tcp       TCP
+	tlsKey    TLSKey
+	probe     Probe
 }
 
 func newJournalRows(ix *journalIndex, filter Filter) *journalRows {
@@ -68,6 +70,8 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 			return &r.event.Process, buf, nil
 		case EventTCP:
 			return &r.event.TCP, buf, nil
+		case EventTLSKey:
+			return &r.event.TLSKey, buf, nil
 		}
 		return nil, buf, fmt.Errorf("a record of kind %d is no row", r.event.Kind)
 	}
@@ -107,6 +111,12 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 	case TableTCP:
 		_, err = decodeColumns(body, &tcpTable, &r.tcp)
 		row = &r.tcp
+	case TableTLSKey:
+		_, err = decodeColumns(body, &tlsKeyTable, &r.tlsKey)
+		row = &r.tlsKey
+	case TableProbe:
+		_, err = decodeColumns(body, &probeTable, &r.probe)
+		row = &r.probe
 	}
 	return row, buf, err
 }
@@ -156,6 +166,8 @@ func (withhold) Apply(row Row) {
 			r.Args = nil
 			r.ArgsCut = true
 		}
+	case *TLSKey:
+		r.Secret = nil
 	}
 }
 

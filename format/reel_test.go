@@ -51,6 +51,10 @@ func sampleRows() []Row {
 			CAState: 2, Flags: 24, Family: 2, Value: -11, Local: local, Remote: remote, Seq: 1<<32 - 1, Bytes: 1448, Segs: 1, SRTT: 44 * time.Microsecond,
 			Cwnd: 10, Ssthresh: 1<<31 - 1, SndWnd: 65536, RcvWnd: 5, Retrans: 3, Lost: 1},
 		&TCP{Time: 14, Socket: 6, Op: TCPDrop, Dir: Read, Family: 10, Value: 41, Reason: "TCP_OLD_SEQUENCE", Flags: 0x82, Segs: 2},
+		&TLSKey{Time: 15, CPU: 1, PID: 100, TID: 101, Label: TLSServerTraffic, Source: TLSSourceKDF, Random: []byte{0, 1, 255}, Context: []byte{2}, Secret: []byte{3, 4}},
+		&TLSKey{Time: 16, PID: 100, TID: 100, Label: TLSKeyBlock, Source: TLSSourceGo},
+		&Probe{Time: 17, PID: 100, Purpose: "keys", Library: "openssl", Version: "3.0.19", Path: "/usr/lib/libcrypto.so.3", BuildID: "ab12", Static: true, How: "symbol", Probes: 2},
+		&Probe{Time: 18, PID: 100, Purpose: "keys", Library: "go", Error: "too old"},
 	}
 }
 

@@ -45,6 +45,10 @@ func appendRowBody(buf []byte, row Row) ([]byte, error) {
 		return appendColumns(buf, &containerTable, r)
 	case *TCP:
 		return appendColumns(buf, &tcpTable, r)
+	case *TLSKey:
+		return appendColumns(buf, &tlsKeyTable, r)
+	case *Probe:
+		return appendColumns(buf, &probeTable, r)
 	}
 	return buf, fmt.Errorf("a row of type %T cannot be stored", row)
 }
@@ -138,8 +142,8 @@ func (b *rowBody) fail() {
 }
 
 // cpuColumn is the column of each row table that holds its cpu; -1 none. Tables that are not here have no row frames.
-var cpuColumn = map[TableID]int{TableSocket: 2, TableIO: 2, TableRing: 1, TableTCP: 1,
-	TableProcess: -1, TableClock: -1, TableHeartbeat: -1, TableHook: -1, TableNote: -1, TableTrigger: -1, TableContainer: -1}
+var cpuColumn = map[TableID]int{TableSocket: 2, TableIO: 2, TableRing: 1, TableTCP: 1, TableTLSKey: 1,
+	TableProcess: -1, TableClock: -1, TableHeartbeat: -1, TableHook: -1, TableNote: -1, TableTrigger: -1, TableContainer: -1, TableProbe: -1}
 
 // rowHead reads what orders a row out of a row frame's body.
 func rowHead(body []byte) (t TableID, time KTime, cpu uint16, err error) {

@@ -269,6 +269,10 @@ func (r *Reel) openStream(seg *Segment, t TableID, f File, opts RowsOptions) (st
 		return openFileStream(r, n, f, &containerTable, func(v *Container) Row { return v })
 	case TableTCP:
 		return openFileStream(r, n, f, &tcpTable, func(v *TCP) Row { return v })
+	case TableTLSKey:
+		return openFileStream(r, n, f, &tlsKeyTable, func(v *TLSKey) Row { return v })
+	case TableProbe:
+		return openFileStream(r, n, f, &probeTable, func(v *Probe) Row { return v })
 	}
 	return nil, fmt.Errorf("table %s is unknown", t)
 }

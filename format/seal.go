@@ -63,6 +63,8 @@ type sealer struct {
 	triggers   *sealBatch[Trigger]
 	containers *sealBatch[Container]
 	tcps       *sealBatch[TCP]
+	tlsKeys    *sealBatch[TLSKey]
+	probes     *sealBatch[Probe]
 }
 
 // sealTable is one table's part of a segment.
@@ -144,6 +146,10 @@ func (s *sealer) add(row Row) (full bool, err error) {
 		return addRow(s, &s.containers, &containerTable, *r)
 	case *TCP:
 		return addRow(s, &s.tcps, &tcpTable, *r)
+	case *TLSKey:
+		return addRow(s, &s.tlsKeys, &tlsKeyTable, r.clone())
+	case *Probe:
+		return addRow(s, &s.probes, &probeTable, *r)
 	}
 	return false, fmt.Errorf("a row of type %T cannot be sealed", row)
 }

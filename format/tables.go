@@ -19,13 +19,15 @@ const (
 	TableRing      TableID = 7
 	TableHook      TableID = 8
 	TableNote      TableID = 9
+	TableTLSKey    TableID = 11
 	TableTCP       TableID = 12
 	TableTrigger   TableID = 19
 	TableContainer TableID = 20
-	// 10 tls, 11 tls_key, 13 oncpu, 14 offcpu, 15 stack, 16 symbol, 17 module, 18 mapping are reserved (DESIGN §3).
+	TableProbe     TableID = 21
+	// 10 tls, 13 oncpu, 14 offcpu, 15 stack, 16 symbol, 17 module, 18 mapping are reserved (DESIGN §3).
 )
 
-// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP or *Container. (Payload bytes travel in
+// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP, *TLSKey, *Probe or *Container. (Payload bytes travel in
 // their IO row.)
 type Row interface {
 	Table() TableID

@@ -22,9 +22,11 @@ enum event_kind {
 	EVENT_SOCK = 3,    /* struct sock_event */
 	EVENT_PROC = 4,    /* struct proc_event, then tail_len bytes: argv and paths */
 	EVENT_TCP = 5,     /* struct tcp_event */
-	/* 6..15 are reserved for tls, tls_key, oncpu, offcpu, stack, mapping */
+	EVENT_TLS_KEY = 7, /* struct tls_key_event */
+	/* 6 and 8..15 are reserved for tls, oncpu, offcpu, stack, mapping */
 	EVENT_DGRAM = 16, /* struct io_event of a UDP socket, then 16 bytes, the peer's address, then captured_len payload bytes */
 	EVENT_UNIX = 17,  /* struct unix_event, then paths_len bytes: path of this end, path of the peer */
+	EVENT_MAPPED = 18, /* struct event_header: the process has mapped a file executable; for the recorder alone, in no reel */
 };
 
 /* Read/write-like calls. Numbers are ours: the kernel's differ by architecture. */
@@ -137,6 +139,28 @@ enum proc_flag {
 	PROC_EXE_CUT = 1,       /* the path has more parts than were walked: its first directories are missing */
 	PROC_EXE_DELETED = 2,   /* the file has no name any more */
 	PROC_CGROUP_CUT = 4,    /* as PROC_EXE_CUT */
+};
+
+/* Which secret of a TLS connection it is. */
+enum tls_label {
+	TLS_LABEL_INVALID = 0,
+	TLS_CLIENT_EARLY = 1, /* TLS 1.3: traffic secrets (RFC 8446 7.1) */
+	TLS_CLIENT_HANDSHAKE = 2,
+	TLS_SERVER_HANDSHAKE = 3,
+	TLS_CLIENT_TRAFFIC = 4,
+	TLS_SERVER_TRAFFIC = 5,
+	TLS_ANY_TRAFFIC = 6, /* a traffic secret; which one is not known */
+	TLS_KEY_BLOCK = 7,   /* TLS 1.2: the key block (RFC 5246 6.3) */
+	TLS_MASTER = 8,      /* TLS 1.2: the master secret; the recorder derives keys of it and drops it: in no reel */
+};
+
+/* Where a secret was seen. */
+enum tls_source {
+	TLS_SOURCE_INVALID = 0,
+	TLS_SOURCE_KDF = 1,    /* OpenSSL 3: EVP_KDF_derive */
+	TLS_SOURCE_PKEY = 2,   /* OpenSSL 1.1: EVP_PKEY_derive */
+	TLS_SOURCE_GO = 3,     /* crypto/tls: writeKeyLog, keysFromMasterSecret */
+	TLS_SOURCE_KEY_LOG = 4, /* the function of a library that writes key logs */
 };
 
 struct event_header {
@@ -308,6 +332,23 @@ struct proc_event {
 	__u32 pad2;
 };
 
+#define TLS_RANDOM_LEN  32
+#define TLS_CONTEXT_LEN 64
+#define TLS_SECRET_LEN  192
+
+struct tls_key_event {
+	struct event_header h;
+	__u8 label;       /* enum tls_label */
+	__u8 source;      /* enum tls_source */
+	__u8 random_len;  /* 32, or 0: not known */
+	__u8 context_len; /* of TLS 1.3: the transcript hash that the secret was derived with; 0: not known */
+	__u8 secret_len;  /* 0: it could not be read */
+	__u8 pad[3];
+	__u8 random[TLS_RANDOM_LEN]; /* of the ClientHello */
+	__u8 context[TLS_CONTEXT_LEN];
+	__u8 secret[TLS_SECRET_LEN];
+};
+
 #define EVENT_SIZE_CHECK(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed size")
 
 EVENT_SIZE_CHECK(event_header, 32);
@@ -317,5 +358,6 @@ EVENT_SIZE_CHECK(sock_event, 208);
 EVENT_SIZE_CHECK(proc_event, 120);
 EVENT_SIZE_CHECK(unix_event, 120);
 EVENT_SIZE_CHECK(tcp_event, 184);
+EVENT_SIZE_CHECK(tls_key_event, 328);
 
 #endif /* REEL_EVENT_H */

@@ -141,7 +141,7 @@ struct user_sockaddr {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long r10, r9, r8, dx, si, di, orig_ax;
+	unsigned long r14, r12, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
 };
 struct thread_info {
 	__u32 status;

@@ -20,6 +20,7 @@ struct wire_types {
 	struct proc_event proc;
 	struct tcp_event tcp;
 	struct unix_event unix_sock;
+	struct tls_key_event tls_key;
 	enum event_kind event_kind;
 	enum io_call io_call;
 	enum io_direction io_direction;
@@ -31,6 +32,8 @@ struct wire_types {
 	enum tcp_op tcp_op;
 	enum tcp_cause tcp_cause;
 	enum proc_flag proc_flag;
+	enum tls_label tls_label;
+	enum tls_source tls_source;
 };
 #pragma clang diagnostic pop
 

@@ -182,4 +182,4 @@ func goName(c string) string {
 }
 
 var initialisms = map[string]bool{"io": true, "id": true, "ns": true, "us": true, "pid": true, "ppid": true, "tid": true, "cpu": true,
-	"uid": true, "fd": true, "eof": true, "tcp": true, "oob": true, "ktls": true}
+	"uid": true, "fd": true, "eof": true, "tcp": true, "oob": true, "ktls": true, "tls": true}

@@ -62,6 +62,10 @@ var tables = []table{
 		func(r *format.Trigger) *format.KTime { return &r.Time }, triggerColumns),
 	newTable(format.TableTCP, "tcp", "what TCP did on a socket: sent a segment again, dropped one, reset, or met a closed window",
 		func(r *format.TCP) *format.KTime { return &r.Time }, tcpColumns),
+	newTable(format.TableTLSKey, "tls_key", "a secret of a TLS connection",
+		func(r *format.TLSKey) *format.KTime { return &r.Time }, tlsKeyColumns),
+	newTable(format.TableProbe, "probe", "probes on a file that a process maps, or why there are none",
+		func(r *format.Probe) *format.KTime { return &r.Time }, probeColumns),
 	newTable(format.TableContainer, "container", "what the container runtime says of a container",
 		func(r *format.Container) *format.KTime { return &r.Time }, containerColumns),
 }

@@ -2,16 +2,17 @@ package wire
 
 import "fmt"
 
-// Event is one record of a ring, decoded. Of IO, More, Sock, Proc, TCP and Unix the one that Kind names is valid (EventDgram: IO and
+// Event is one record of a ring, decoded. Of IO, More, Sock, Proc, TCP, TLSKey and Unix the one that Kind names is valid (EventDgram: IO and
 // Peer); the others hold what an earlier Decode left there.
 type Event struct {
-	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc, EventTCP, EventDgram or EventUnix
+	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc, EventTCP, EventTLSKey, EventDgram or EventUnix
 	IO      IOEvent
 	More    IOMoreEvent
 	Sock    SockEvent
 	Proc    ProcEvent
 	TCP     TCPEvent
 	Unix    UnixEvent
+	TLSKey  TLSKeyEvent
 	Peer    [addressSize]byte // address of a datagram's peer, as sock_event.raddr; zero: unknown
 	Payload []byte            // what follows the struct, an alias of the bytes decoded: io payload, argv with NULs, or two paths
 }
@@ -27,6 +28,8 @@ func (e *Event) Header() *EventHeader {
 		return &e.Proc.H
 	case EventTCP:
 		return &e.TCP.H
+	case EventTLSKey:
+		return &e.TLSKey.H
 	case EventUnix:
 		return &e.Unix.H
 	}
@@ -89,6 +92,8 @@ func Decode(ev []byte, e *Event) error {
 		e.Proc.decode(ev)
 	case EventTCP:
 		e.TCP.decode(ev)
+	case EventTLSKey:
+		e.TLSKey.decode(ev)
 	case EventUnix:
 		e.Unix.decode(ev)
 	}

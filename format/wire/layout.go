@@ -22,12 +22,13 @@ var layouts = [...]layout{
 	EventSock:   {size: SockEventSize, released: []int{160}},
 	EventProc:   {size: ProcEventSize, released: []int{96}, tail: 72},
 	EventTCP:    {size: TCPEventSize},
+	EventTLSKey: {size: TLSKeyEventSize},
 	EventDgram:  {size: IOEventSize, tail: 76, extra: addressSize},
 	EventUnix:   {size: UnixEventSize, tail: 108},
 }
 
 // biggest is the size of the biggest struct.
-const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize)
+const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize, TLSKeyEventSize)
 
 func layoutOf(kind uint16) *layout {
 	if int(kind) >= len(layouts) || layouts[kind].size == 0 {

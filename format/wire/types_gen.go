@@ -531,6 +531,53 @@ func (s *UnixEvent) Append(b []byte) []byte {
 	return b
 }
 
+// TLSKeyEventSize is sizeof(struct tls_key_event).
+const TLSKeyEventSize = 328
+
+// TLSKeyEvent mirrors struct tls_key_event: same fields, same order, same size.
+type TLSKeyEvent struct {
+	H          EventHeader // offset 0
+	Label      uint8       // offset 32
+	Source     uint8       // offset 33
+	RandomLen  uint8       // offset 34
+	ContextLen uint8       // offset 35
+	SecretLen  uint8       // offset 36
+	Pad        [3]byte     // offset 37
+	Random     [32]byte    // offset 40
+	Context    [64]byte    // offset 72
+	Secret     [192]byte   // offset 136
+}
+
+// decode fills s from b, which holds at least TLSKeyEventSize bytes, little endian.
+func (s *TLSKeyEvent) decode(b []byte) {
+	_ = b[TLSKeyEventSize-1]
+	s.H.decode(b[0:])
+	s.Label = b[32]
+	s.Source = b[33]
+	s.RandomLen = b[34]
+	s.ContextLen = b[35]
+	s.SecretLen = b[36]
+	copy(s.Pad[:], b[37:40])
+	copy(s.Random[:], b[40:72])
+	copy(s.Context[:], b[72:136])
+	copy(s.Secret[:], b[136:328])
+}
+
+// Append appends the TLSKeyEventSize bytes that decode reads to b.
+func (s *TLSKeyEvent) Append(b []byte) []byte {
+	b = s.H.Append(b)
+	b = append(b, s.Label)
+	b = append(b, s.Source)
+	b = append(b, s.RandomLen)
+	b = append(b, s.ContextLen)
+	b = append(b, s.SecretLen)
+	b = append(b, s.Pad[:]...)
+	b = append(b, s.Random[:]...)
+	b = append(b, s.Context[:]...)
+	b = append(b, s.Secret[:]...)
+	return b
+}
+
 // enum event_kind
 const (
 	EventInvalid = 0
@@ -539,8 +586,10 @@ const (
 	EventSock    = 3
 	EventProc    = 4
 	EventTCP     = 5
+	EventTLSKey  = 7
 	EventDgram   = 16
 	EventUnix    = 17
+	EventMapped  = 18
 )
 
 // enum io_call
@@ -658,4 +707,26 @@ const (
 	ProcExeCut     = 1
 	ProcExeDeleted = 2
 	ProcCgroupCut  = 4
+)
+
+// enum tls_label
+const (
+	TLSLabelInvalid    = 0
+	TLSClientEarly     = 1
+	TLSClientHandshake = 2
+	TLSServerHandshake = 3
+	TLSClientTraffic   = 4
+	TLSServerTraffic   = 5
+	TLSAnyTraffic      = 6
+	TLSKeyBlock        = 7
+	TLSMaster          = 8
+)
+
+// enum tls_source
+const (
+	TLSSourceInvalid = 0
+	TLSSourceKdf     = 1
+	TLSSourcePkey    = 2
+	TLSSourceGo      = 3
+	TLSSourceKeyLog  = 4
 )
