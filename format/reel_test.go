@@ -99,6 +99,10 @@ func cloneRow(row Row) Row {
 		return ptr(*r)
 	case *TCP:
 		return ptr(*r)
+	case *TLSKey:
+		return ptr(r.clone())
+	case *Probe:
+		return ptr(*r)
 	}
 	panic(fmt.Sprintf("row of type %T", row))
 }
