@@ -36,9 +36,9 @@ type drainer struct {
 	unsaved bool // something was taken since
 
 	// Read by other goroutines. One add for each drain, not for each event.
-	events [format.EventUnix + 1]atomic.Uint64 // by kind; 0: any other
+	events [format.EventKinds]atomic.Uint64 // by kind; 0: any other
 	exits  atomic.Uint64                       // processes that ended
-	counts [format.EventUnix + 1]uint64        // of the drain that runs
+	counts [format.EventKinds]uint64        // of the drain that runs
 
 	exited chan struct{} // holds one token when a process has ended since it was read
 }
@@ -92,7 +92,7 @@ func (d *drainer) takeEvent(ev []byte) error {
 	if len(ev) >= kindOffset+2 {
 		kind = format.EventKind(binary.LittleEndian.Uint16(ev[kindOffset:]))
 	}
-	if kind > format.EventTCP {
+	if kind >= format.EventKinds {
 		kind = 0
 	}
 	d.counts[kind]++

@@ -409,6 +409,9 @@ func (r *recording) announce() {
 	pids, _ := r.kernel.Targets()
 	for _, pid := range pids {
 		comm, _ := r.proc.Comm(format.PID(pid))
+		if r.command != nil && format.PID(pid) == r.command.pid {
+			comm = filepath.Base(r.command.name) // it may still be held
+		}
 		ready.Targets = append(ready.Targets, Target{PID: r.proc.Seen(format.PID(pid)), Comm: comm})
 	}
 	for _, h := range r.summary.Hooks {

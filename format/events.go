@@ -44,6 +44,9 @@ const (
 	EventMapped EventKind = wire.EventMapped // for the recorder alone: it is no row
 )
 
+// EventKinds bounds the kinds: all are below it.
+const EventKinds = EventUnix + 1
+
 // Chunk is payload of an IO past what its own record held.
 type Chunk struct {
 	Time    KTime // of the IO, as are CPU and TID

@@ -138,13 +138,12 @@ func (s *liveState) frame(kind frameKind, body []byte, from, before KTime, d *De
 		if len(body) >= int(ioLeast) {
 			s.io(readMoved(h, body), body)
 		}
-	case EventSock, EventProc:
-		if DecodeEvent(body, d) != nil {
-			return
-		}
-		if h.kind == EventSock {
+	case EventSock, EventUnix:
+		if DecodeEvent(body, d) == nil {
 			s.socket(&d.Socket)
-		} else {
+		}
+	case EventProc:
+		if DecodeEvent(body, d) == nil {
 			s.process(&d.Process)
 		}
 	}

@@ -201,5 +201,9 @@ func keepReel(t *testing.T, dir string) {
 func (r *recording) stop(t *testing.T) string {
 	t.Helper()
 	r.signal(t, syscall.SIGINT)
-	return r.wait(t, 2*time.Minute, 0)
+	text := r.wait(t, 2*time.Minute, 0)
+	if strings.Contains(text, "of unknown kind") {
+		t.Errorf("the recorder does not know the kinds of its own records:\n%s", text)
+	}
+	return text
 }
