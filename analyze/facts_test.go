@@ -82,7 +82,7 @@ func (r *report) Exchange(x *facts.Exchange) error {
 	c := *x
 	c.Interim, c.Anomalies = slices.Clone(x.Interim), slices.Clone(x.Anomalies)
 	for _, m := range []*facts.Message{&c.Request, &c.Response} {
-		m.Headers, m.Body = slices.Clone(m.Headers), bytes.Clone(m.Body)
+		m.Headers, m.Body, m.Syscalls = slices.Clone(m.Headers), bytes.Clone(m.Body), slices.Clone(m.Syscalls)
 	}
 	r.Exchanges = append(r.Exchanges, c)
 	return nil

@@ -138,7 +138,7 @@ func TestAnySplitGivesTheSame(t *testing.T) {
 	for name, src := range reels(t) {
 		switch name {
 		case "two_readers", "late_thread", "write_returns_late", "no_offsets", "nonsense_sequences", "pipelined", "mid_stream",
-			"first_byte_before_capture", "roles":
+			"first_byte_before_capture", "roles", "http_hole_in_chunk_framing", "http_start_in_mid_stream":
 			continue // they are about calls: their number, their order, their beginnings
 		}
 		t.Run(name, func(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/order"
+	"github.com/ebpf-reel/reel/analyze/process"
 	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/analyze/topology"
 	"github.com/ebpf-reel/reel/format"
@@ -103,8 +104,17 @@ func (o *output) Gone(c *conn.Conn) error {
 	return o.sink.Connection(&o.conn)
 }
 
+// program returns what ran in the process of x.
+func (g *ground) program(c *conn.Conn, x *facts.Exchange) *process.Image {
+	if i := c.Image; i != nil && i.PID == x.PID {
+		return i
+	}
+	return g.processes.At(x.PID, x.Start)
+}
+
 func (o *output) exchange(c *conn.Conn, x *facts.Exchange) error {
 	x.StartWall = o.ground.wall(x.Start)
+	x.Process = o.ground.program(c, x).Name()
 	o.fold.Exchange(c, x)
 	o.exchanges++
 	class := x.Status / 100

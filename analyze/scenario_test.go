@@ -218,17 +218,29 @@ func exchangeLine(x *facts.Exchange) any {
 		Start     string           `json:"start"`
 		Duration  string           `json:"duration,omitempty"`
 		TTFB      string           `json:"ttfb,omitempty"`
+		Upload    string           `json:"upload,omitempty"`
+		Download  string           `json:"download,omitempty"`
+		Blocked   string           `json:"blocked,omitempty"`
 		Pairing   string           `json:"pairing"`
 		Missing   []string         `json:"missing,omitempty"`
 		Anomalies []string         `json:"anomalies,omitempty"`
 		Pipelined bool             `json:"pipelined,omitempty"`
 
-		Trace *facts.TraceContext `json:"trace,omitempty"`
+		Upgrade string              `json:"upgrade,omitempty"`
+		Trace   *facts.TraceContext `json:"trace,omitempty"`
 	}{
 		x.ID, x.Conn, x.Index, x.Peer, x.Role.String(), x.PID, x.Method, x.Target, x.Host, x.Status, x.Interim, msg(&x.Request),
-		msg(&x.Response), time.Duration(x.Start).String(), span(x.Duration), span(x.TTFB), x.Pairing.String(), missing(x.Missing),
-		x.Anomalies, x.Pipelined, x.Trace,
+		msg(&x.Response), time.Duration(x.Start).String(), span(x.Duration), span(x.TTFB), lasted(x.Upload), lasted(x.Download), blockedCalls(x), x.Pairing.String(), missing(x.Missing),
+		x.Anomalies, x.Pipelined, x.Upgrade, x.Trace,
 	}
+}
+
+// blockedCalls says how many calls of an exchange blocked, and for how long; "" none did.
+func blockedCalls(x *facts.Exchange) string {
+	if x.Request.Blocked+x.Response.Blocked == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d for %v, %d for %v", x.Request.Blocked, x.Request.BlockedTime, x.Response.Blocked, x.Response.BlockedTime)
 }
 
 func connectionLine(c *facts.Connection) any {
@@ -310,6 +322,17 @@ func edgeLine(e *facts.Edge) any {
 
 func span(d time.Duration) string {
 	if d < 0 {
+		return ""
+	}
+	return d.String()
+}
+
+// lasted leaves out what most messages are: moved by one call.
+func lasted(d time.Duration) string {
+	switch {
+	case d < 0:
+		return "?"
+	case d == 0:
 		return ""
 	}
 	return d.String()

@@ -5,6 +5,7 @@ package anomaly
 import (
 	"iter"
 	"math/bits"
+	"slices"
 
 	"github.com/ebpf-reel/reel/analyze/facts"
 )
@@ -68,10 +69,12 @@ func (s Set[A]) All() iter.Seq[A] {
 	}
 }
 
-// AppendNames appends the registered names of the anomalies in s. It allocates only to grow dst.
+// AppendNames appends the registered names of the anomalies in s that dst does not have yet. It allocates only to grow dst.
 func (t Table[A]) AppendNames(dst []string, s Set[A]) []string {
 	for a := range s.All() {
-		dst = append(dst, t.Of(a).Name)
+		if name := t.Of(a).Name; !slices.Contains(dst, name) {
+			dst = append(dst, name)
+		}
 	}
 	return dst
 }

@@ -52,6 +52,10 @@ type Chunk struct {
 	TID        format.TID
 	Call       uint32 // ordinal on the connection
 	Turn       bool   // the first bytes of this direction after bytes of the other
+	By         format.Call
+	Blocked    bool          // the thread left its CPU inside the call
+	Moved      uint64        // bytes on the socket, ciphertext and bytes that were counted before included; 0: as Bytes and Cut
+	SRTT       time.Duration // of the socket at the end of the call; 0 unknown
 	Seq        format.Seq
 	SeqValid   bool
 	Bytes      []byte // the first bytes moved, whose content is in the reel; valid during the call
@@ -105,6 +109,7 @@ type Conn struct {
 	Gaps             [2]uint32
 	CallTime         [2]time.Duration
 	Exchanges        uint64
+	Upgrade          string // what it went over to after HTTP/1
 	transport        transport
 
 	TLS *facts.TLS // nil: no ClientHello was seen
@@ -208,7 +213,7 @@ func (c *Conn) Facts(f *facts.Connection) {
 		Role: c.Role, RoleBy: c.RoleBy.String(), Local: c.Local, Remote: c.Remote, Protocol: c.Protocol().String(),
 		Start: c.Start, End: c.End, SawStart: c.SawStart, SawEnd: c.SawEnd, Errno: c.Errno, Connect: c.Connect, SRTT: c.SRTT,
 		Retrans: c.Resent(), Calls: c.Calls, Bytes: c.Bytes, Captured: c.Captured, Lost: c.Lost, Gaps: c.Gaps,
-		CallTime: c.CallTime, Exchanges: c.Exchanges, TCP: c.Transport(),
+		CallTime: c.CallTime, Exchanges: c.Exchanges, Upgrade: c.Upgrade, TCP: c.Transport(),
 	}
 	if c.TLS != nil {
 		f.TLS = *c.TLS

@@ -168,6 +168,7 @@ func (t *Table) deliver(c *Conn, d Dir, r *format.IO, over int64) {
 	ch := &t.chunk
 	*ch = Chunk{
 		Start: entry(r), End: r.Time, PID: r.PID, TID: r.TID, Call: c.nextCall(), Turn: !c.has(flagAnyIO) || c.lastDir != d,
+		By: r.Call, Blocked: r.Flags&format.IOBlocked != 0, Moved: uint64(n), SRTT: r.SRTT,
 		Seq: s.seq, SeqValid: s.known,
 	}
 	if over > 0 {

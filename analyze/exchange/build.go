@@ -36,7 +36,7 @@ func (e *Engine) recycle(x *pending) {
 
 func keep(m *facts.Message) facts.Message {
 	clear(m.Headers)
-	kept := facts.Message{Headers: m.Headers[:0], Body: m.Body[:0]}
+	kept := facts.Message{Headers: m.Headers[:0], Body: m.Body[:0], Syscalls: m.Syscalls[:0]}
 	if cap(kept.Body) > 64<<10 {
 		kept.Body = nil
 	}
@@ -69,11 +69,12 @@ func (e *Engine) responseHead(x *pending, m *http1.Message) {
 }
 
 // message fills out with a finished message.
-func (e *Engine) message(out *facts.Message, t *edges, m *http1.Message) {
+func (e *Engine) message(out *facts.Message, t *edges, sd *side, m *http1.Message) {
 	out.First, out.Last = m.First.Start, m.Last.End
 	t.first, t.firstEnd, t.last, t.lastStart = m.First.Start, m.First.End, m.Last.End, m.Last.Start
 	out.HeadBytes, out.BodyBytes, out.WireBytes = m.HeadBytes, m.BodyBytes, m.WireBytes
 	out.Chunked, out.Version, out.Calls = m.Chunked(), m.Version(), m.Calls
+	sd.calls.sum(out, m, e.cfg.Calls > 0)
 	if e.cfg.Headers {
 		out.Headers = m.AppendHeaders(out.Headers[:0])
 	}
@@ -112,27 +113,38 @@ func (e *Engine) give(c *conn.Conn, x *pending) {
 // long the call waited for it.
 func (x *pending) times() {
 	ex := &x.ex
-	ex.Duration, ex.TTFB = -1, -1
+	ex.Duration, ex.TTFB, ex.Upload, ex.Download = -1, -1, -1, -1
 	client := ex.Role == format.RoleClient
+	var firstByte format.KTime // of the response
 	switch {
-	case x.hasRequest && client:
-		ex.Start = x.request.first
-	case x.hasRequest:
-		ex.Start = x.request.firstEnd
 	case client:
-		ex.Start = x.response.firstEnd
+		firstByte = x.response.firstEnd
+		ex.Start = firstByte
 	default:
-		ex.Start = x.response.first
+		firstByte = x.response.first
+		ex.Start = firstByte
 	}
-	if !x.hasRequest || !x.hasResponse || ex.Missing&facts.StartUnknown != 0 {
+	if x.hasRequest {
+		ex.Start = x.request.first
+		if !client {
+			ex.Start = x.request.firstEnd
+		}
+	}
+	startKnown := x.hasRequest && ex.Missing&facts.StartUnknown == 0
+	if x.requestDone && startKnown && !x.uploadLost {
+		ex.Upload = max(x.request.last.Sub(ex.Start), 0)
+	}
+	if !x.hasResponse || !x.responseDone {
 		return
 	}
-	first := x.response.first
-	if client {
-		first = x.response.firstEnd
+	if !x.endLost {
+		ex.Download = max(x.response.last.Sub(firstByte), 0)
 	}
-	ex.TTFB = max(first.Sub(ex.Start), 0)
-	if ex.Missing&(facts.EndUnknown|facts.LengthUnknown) == 0 && !x.endLost {
+	if !startKnown {
+		return
+	}
+	ex.TTFB = max(firstByte.Sub(ex.Start), 0)
+	if !x.endLost {
 		ex.Duration = max(x.response.last.Sub(ex.Start), ex.TTFB)
 	}
 }

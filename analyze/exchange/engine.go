@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Headers bool // fields of heads and trailers
 	Body    int  // first bytes of the content
+	Calls   int  // system calls of each message: the first and the last ones
 }
 
 // Limits of what is kept at a time; what is beyond is counted.
@@ -96,6 +97,7 @@ func (e *Engine) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 		return
 	}
 	at := stamp(ch)
+	sd.calls.add(d, ch, sd.off, sd.off+uint64(len(ch.Bytes))+ch.Cut)
 	sd.seq, sd.seqValid, sd.seqOff = ch.Seq, ch.SeqValid, sd.off
 	if len(ch.Bytes) > 0 {
 		sd.off += uint64(len(ch.Bytes))
@@ -139,7 +141,7 @@ func (e *Engine) End(c *conn.Conn, d conn.Dir, how conn.Ending, at *conn.Chunk) 
 	s.begun[d], s.missed[d] = false, true
 }
 
-var endings = [...]http1.Ending{conn.Open: http1.EndReel, conn.FIN: http1.EndFIN, conn.Closed: http1.EndReset, conn.Reset: http1.EndReset}
+var endings = [...]http1.Ending{conn.Open: http1.EndReel, conn.FIN: http1.EndFIN, conn.Closed: http1.EndEarly, conn.Reset: http1.EndReset}
 
 // Closed gives out what waits for more.
 func (e *Engine) Closed(c *conn.Conn) {

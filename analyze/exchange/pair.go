@@ -35,7 +35,8 @@ type pending struct {
 	lastCall                  uint32 // that moved bytes of the request
 	behind                    bool   // began while another one waited
 	afterGap                  bool   // requests before it are missing
-	endLost                   bool   // the last byte of the response lies in a gap
+	endLost                   bool   // the last byte of the response lies in a gap, or where it is is not known
+	uploadLost                bool   // the same of the request
 	tentative                 bool
 	split                     bool   // tentative, and found wrong
 	gaps                      uint32 // of the response's direction, when the request began
@@ -150,16 +151,17 @@ func lacksStart(method string) bool {
 	return false
 }
 
-func (s *session) requestFinish(m *http1.Message) {
+func (s *session) requestFinish(sd *side, m *http1.Message) {
 	s.lastMoved = max(s.lastMoved, m.Last.End)
 	x := s.queue.back()
 	if x == nil || x.requestDone {
 		return
 	}
-	s.e.message(&x.ex.Request, &x.request, m)
+	s.e.message(&x.ex.Request, &x.request, sd, m)
 	x.ex.Missing |= m.Missing
 	x.ex.Anomalies = http1.AppendNames(x.ex.Anomalies, m.Anomalies)
 	x.lastCall = m.Last.Call
+	x.uploadLost = sd.losing || m.Missing&(facts.EndUnknown|facts.LengthUnknown|facts.StartUnknown) != 0
 	x.requestDone = true
 	s.complete(x)
 }
@@ -286,18 +288,19 @@ func (s *session) interim(m *http1.Message) {
 const maxInterim = 16
 
 // responseFinish takes a whole response. Its last byte was not seen when it lies in a gap.
-func (s *session) responseFinish(m *http1.Message, inGap bool) {
+func (s *session) responseFinish(sd *side, m *http1.Message) {
 	s.lastMoved = max(s.lastMoved, m.Last.End)
 	x := s.current
 	if x == nil {
 		return
 	}
 	s.current = nil
-	s.e.message(&x.ex.Response, &x.response, m)
+	s.e.message(&x.ex.Response, &x.response, sd, m)
 	x.ex.Status = m.Status
 	x.ex.Missing |= m.Missing
 	x.ex.Anomalies = http1.AppendNames(x.ex.Anomalies, m.Anomalies)
-	x.responseDone, x.endLost = true, inGap
+	x.responseDone = true
+	x.endLost = sd.losing || m.Missing&(facts.EndUnknown|facts.LengthUnknown) != 0
 	if x.hasRequest && !x.requestDone {
 		if req := s.sides[s.request]; req != nil {
 			req.p.Settle() // its response is over: so is the request, if nothing else says where it ends

@@ -15,6 +15,8 @@ type side struct {
 	tier int
 	p    *http1.Parser
 
+	calls callLog
+
 	off      uint64     // bytes given to p
 	seq      format.Seq // of the byte at seqOff
 	seqOff   uint64
@@ -56,6 +58,7 @@ func (s *session) side(d conn.Dir) *side {
 	}
 	sd.s = s
 	sd.off, sd.boundary = 0, false
+	sd.calls.reset(s.e.cfg.Calls)
 	sd.p.Begin(s.begun[d] || s.c.Begun(d) && !s.missed[d])
 	s.begun[d] = true
 	s.sides[d] = sd
@@ -107,6 +110,7 @@ func (s *session) rest(d conn.Dir) {
 // Start takes the start line of a message.
 func (sd *side) Start(m *http1.Message) {
 	sd.boundary = false
+	sd.calls.begin(m.Offset)
 	sd.s.mode, sd.s.c.Proto = speaks, conn.HTTP
 	switch {
 	case sd.kind == http1.Request:
@@ -124,6 +128,10 @@ func (sd *side) Head(m *http1.Message) {
 		return
 	}
 	if m.Upgrade != "" {
+		s.c.Upgrade = m.Upgrade
+		if s.current != nil {
+			s.current.ex.Upgrade = m.Upgrade
+		}
 		if req := s.sides[s.request]; req != nil {
 			req.p.Tunnel()
 		}
@@ -142,11 +150,12 @@ func (sd *side) Finish(m *http1.Message) {
 	sd.boundary = m.Ended == facts.Exact
 	switch {
 	case sd.kind == http1.Request:
-		s.requestFinish(m)
+		s.requestFinish(sd, m)
 	case m.Interim():
+		sd.calls.begin(m.Offset + m.WireBytes)
 		s.interim(m)
 	default:
-		s.responseFinish(m, sd.losing)
+		s.responseFinish(sd, m)
 	}
 }
 

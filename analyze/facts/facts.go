@@ -62,6 +62,7 @@ type Connection struct {
 	Gaps      [2]uint32        // places where bytes are lost
 	CallTime  [2]time.Duration // in read, write calls
 	Exchanges uint64
+	Upgrade   string // what it went over to after HTTP/1: "websocket", "h2c", "connect" (a tunnel), ...; "" it did not
 	TLS       TLS
 	TCP       Transport
 }
@@ -98,6 +99,25 @@ type Message struct {
 	Headers     []Header
 	Body        []byte // the first captured bytes of the content (framing removed), within the analysis' limit
 	Calls       uint32 // system calls that moved its bytes
+	// Of these calls, waiting included: a read that waited for a request counts from its entry here, and here only.
+	CallTime    time.Duration
+	Blocked     uint32        // calls inside which the thread left its CPU
+	BlockedTime time.Duration // that these took
+	Syscalls    []Call        // in stream order, within the analysis' limit: the first and the last ones
+	LeftCalls   uint32        // calls that are not in Syscalls, in its middle
+}
+
+// Call is one system call on a socket, as far as an exchange is concerned. A call that moved bytes of several messages is one of
+// each of them. On a decrypted connection, the calls are those that completed a TLS record.
+type Call struct {
+	By         format.Call
+	Dir        format.Direction
+	PID        format.PID
+	TID        format.TID
+	Start, End format.KTime
+	Bytes      uint64        // moved on the socket
+	Blocked    bool          // the thread left its CPU inside it
+	SRTT       time.Duration // smoothed round trip time of the socket at its end; 0 unknown
 }
 
 // TLS is what is known of a connection's TLS. Strings are empty when the handshake, or that part of it, was not seen.
@@ -142,6 +162,12 @@ type TraceContext struct {
 	SpanID   string
 	ParentID string
 	Sampled  string // "1", "0", "d", ""
+	State    string // tracestate of a w3c context, as sent
+	// Of an sw8 context: who called, by the caller's own words. "" otherwise.
+	Service  string // name of the calling service
+	Instance string // of that service
+	Endpoint string // that the caller was serving
+	Address  string // that the caller called
 }
 
 // Exchange is one request and its response on one end of a connection.
@@ -171,6 +197,10 @@ type Exchange struct {
 	// response byte written (-1 unknown).
 	Duration  time.Duration
 	TTFB      time.Duration // same start, to the first response byte; -1 unknown
+	Upload    time.Duration // first to last request byte, on this end; -1 unknown
+	Download  time.Duration // first to last response byte, on this end; -1 unknown
+	Upgrade   string        // what the connection speaks from here on: "websocket", "h2c", "connect", ...; "" HTTP/1
+	Process   string        // of PID
 	Missing   Completeness
 	Pairing   Certainty // that the response answers this request: Exact by order, Inferred after a gap; Unknown without a pair
 	Anomalies []string  // registered names

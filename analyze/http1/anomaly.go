@@ -121,5 +121,5 @@ func (a Anomaly) String() string { return a.Def().Name }
 // Registered yields every anomaly of this package.
 func Registered() iter.Seq2[Anomaly, anomaly.Def] { return registered.All() }
 
-// AppendNames appends the registered names of the anomalies in s. It allocates only to grow dst.
+// AppendNames appends the registered names of the anomalies in s that dst does not have yet. It allocates only to grow dst.
 func AppendNames(dst []string, s Anomalies) []string { return registered.AppendNames(dst, s) }

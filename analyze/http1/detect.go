@@ -42,6 +42,16 @@ func detect(kind Kind, b []byte) verdict {
 	return likely
 }
 
+// beginsMessage reports whether a whole start line stands at the beginning of b, of a registered method, and nothing is odd about it.
+func beginsMessage(kind Kind, b []byte) bool {
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 || plausible(kind, b) != likely {
+		return false
+	}
+	s, ok := parseStart(kind, trimEOL(b[:i+1]))
+	return ok && s.anomalies == 0 && (kind == Response || isStandard(b[s.method.from:s.method.to]))
+}
+
 const statusTemplate = "HTTP/1.d ddd"
 
 func detectResponse(b []byte) verdict {

@@ -284,7 +284,7 @@ func (p *Parser) End(how Ending, at Stamp) {
 	}
 	if p.st != stLost {
 		switch how {
-		case EndFIN:
+		case EndFIN, EndEarly:
 			m.Anomalies.Add(TruncatedByClose)
 		case EndReset:
 			m.Anomalies.Add(TruncatedByReset)

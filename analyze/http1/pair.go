@@ -37,6 +37,7 @@ const (
 	EndFIN   Ending = 1 // orderly: end of file read, shutdown, close. A body that ends with the connection is whole.
 	EndReset Ending = 2 // the connection was aborted
 	EndReel  Ending = 3 // the recording stopped; the stream went on
+	EndEarly Ending = 4 // this end closed before the peer had ended: what else the peer sent, nobody read
 )
 
 // Limits bound what a parser keeps. The zero value of each means its default.

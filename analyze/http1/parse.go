@@ -233,8 +233,16 @@ func (p *Parser) beginLine(probe bool) {
 // startLine reads a start line; until it is known to be one, its bytes are pending.
 func (p *Parser) startLine(b []byte, i int) int {
 	if p.lineCall != p.call {
-		p.lineCall = p.call
-		p.lineCalls++
+		if p.probe && p.fresh && (p.at.Turn && plausible(p.kind, b[i:]) != no || beginsMessage(p.kind, b[i:])) {
+			// What seemed to begin a message was none.
+			p.st = stLost
+			p.lostBytes(uint64(p.lineLen))
+			p.dropLine()
+			p.beginLine(true)
+		} else {
+			p.lineCall = p.call
+			p.lineCalls++
+		}
 	}
 	if p.lineLen == 0 && plausible(p.kind, b[i:]) == no { // before any of it is kept
 		p.reject(b, i, len(b)-i, Garbage)

@@ -86,6 +86,7 @@ func (s *Stage) emit(c *conn.Conn, t *session, d conn.Dir, plain []byte, cut uin
 	}
 	s.out = conn.Chunk{
 		Start: min(first.start, ch.Start), End: ch.End, PID: ch.PID, TID: ch.TID, Call: ch.Call, Turn: !t.any || t.last != d,
+		By: ch.By, Blocked: ch.Blocked, Moved: ch.Moved, SRTT: ch.SRTT,
 		Seq: first.seq, SeqValid: first.seqValid, Bytes: plain, Cut: cut,
 	}
 	if dir := &t.dirs[d]; !s.cfg.KeepSecrets {
