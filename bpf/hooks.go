@@ -46,6 +46,7 @@ var hooks = hookTable{
 	{"tcp_send_reset", "tp_btf/tcp_send_reset", "resets that are sent, and the kernel's reason", false},
 	{"tcp_receive_reset", "tp_btf/tcp_receive_reset", "resets that are received", false},
 	{"tcp_probe", "tp_btf/tcp_probe", "windows of zero bytes: one end waits for the other to read", false},
+	{"sample", "perf_event/cpu-clock", "what targets run: samples of their stacks", false},
 	{"listening_sockets", "iter/task_file (listening)", "sockets that were listening already", false},
 	{"queued_connections", "iter/task_file (accept queues)", "connections that wait to be accepted already", false},
 	{"open_sockets", "iter/task_file", "connections that were open already", false},
@@ -62,11 +63,18 @@ func (t hookTable) required(spec *ebpf.CollectionSpec) bool {
 
 // Attach puts each program on its hook and says of each how it went. (Iterators are not attached: they run in Snapshot.)
 func (o *Objects) Attach() []HookResult {
-	results := make([]HookResult, len(hooks))
-	for i, h := range hooks {
-		results[i] = HookResult{Name: h.section, Purpose: h.purpose, Required: h.required, Err: o.attach(h)}
+	var results []HookResult
+	for _, h := range hooks {
+		if o.wanted(h) {
+			results = append(results, HookResult{Name: h.section, Purpose: h.purpose, Required: h.required, Err: o.attach(h)})
+		}
 	}
 	return results
+}
+
+// wanted reports whether a hook is one of what was asked for.
+func (o *Objects) wanted(h hook) bool {
+	return o.programs[h.program] != nil || o.refused[h.program] != nil
 }
 
 func (o *Objects) attach(h hook) error {
@@ -74,6 +82,9 @@ func (o *Objects) attach(h hook) error {
 		return err
 	}
 	prog := o.programs[h.program]
+	if h.program == "sample" {
+		return o.attachSamples(prog)
+	}
 	if strings.HasPrefix(h.section, "iter/") {
 		return nil
 	}

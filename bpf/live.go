@@ -22,7 +22,7 @@ const (
 )
 
 // live are the variables that change while programs run, by SetSnaplen, SetShed and as hooks come into place: pages of the programs' data, mapped here.
-type live struct{ snaplen, shed, keep *ebpf.Variable }
+type live struct{ snaplen, shed, keep, stacks, copies *ebpf.Variable }
 
 func (l *live) find(coll *ebpf.Collection) {
 	if v := coll.Variables["snaplen"]; v != nil {
@@ -30,6 +30,12 @@ func (l *live) find(coll *ebpf.Collection) {
 	}
 	if v := coll.Variables["shed"]; v != nil {
 		l.shed = v
+	}
+	if v := coll.Variables["copy_chunks"]; v != nil {
+		l.copies = v
+	}
+	if v := coll.Variables["shed_stacks"]; v != nil {
+		l.stacks = v
 	}
 	if v := coll.Variables["kept_until_freed"]; v != nil {
 		l.keep = v
@@ -56,6 +62,12 @@ func (o *Objects) SetSnaplen(bytes uint32) error {
 func (o *Objects) SetShed(level ShedLevel) error {
 	if err := o.live.shed.Set(uint32(level)); err != nil {
 		return fmt.Errorf("set what is left out: %w", err)
+	}
+	if o.live.stacks == nil {
+		return nil
+	}
+	if err := o.live.stacks.Set(uint32(boolByte(level >= ShedStacks))); err != nil {
+		return fmt.Errorf("leave out stacks: %w", err)
 	}
 	return nil
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/cilium/ebpf/features"
 	"github.com/cilium/ebpf/link"
 	"github.com/cilium/ebpf/rlimit"
+	"golang.org/x/sys/unix"
 )
 
 var pageSize = os.Getpagesize()
@@ -27,6 +28,8 @@ type Objects struct {
 	programs map[string]*ebpf.Program
 	refused  map[string]error // by program
 	links    []link.Link
+	events   []int // perf events
+	sampleHz uint32
 	targets  *targetMap
 	rings    *ringSet
 	live     live
@@ -45,6 +48,7 @@ var parts = []part{
 	{"tcp", loadTcp},
 	{"tlskeys", loadTlskeys},
 	{"snapshot", loadSnapshot},
+	{"profile", loadProfile},
 }
 
 // Load puts the programs and maps into the kernel; nothing is recorded before Attach and AddTarget. A part that the kernel
@@ -58,13 +62,16 @@ func Load(opts Options) (_ *Objects, err error) {
 	if err := mayLoad(); err != nil {
 		return nil, err
 	}
-	o := &Objects{maps: map[string]*ebpf.Map{}, programs: map[string]*ebpf.Program{}, refused: map[string]error{}}
+	o := &Objects{maps: map[string]*ebpf.Map{}, programs: map[string]*ebpf.Program{}, refused: map[string]error{}, sampleHz: opts.SampleHz}
 	defer func() {
 		if err != nil {
 			_ = o.Close()
 		}
 	}()
 	for _, p := range parts {
+		if p.name == "profile" && opts.SampleHz == 0 {
+			continue
+		}
 		if err := o.loadPart(p, opts, ringBytes); err != nil {
 			return nil, err
 		}
@@ -194,7 +201,7 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 		scratch = 1 // it is not used
 	}
 	for name, n := range map[string]uint32{"cpus": uint32(cpus), "rings": uint32(cpus), "scratch": scratch, "targets": blocks,
-		"process_records": uint32(cpus) + 1} {
+		"process_records": uint32(cpus) + 1, "samples": uint32(cpus)} {
 		if m := spec.Maps[name]; m != nil {
 			m.MaxEntries = n
 		}
@@ -242,6 +249,9 @@ func (o *Objects) Close() error {
 	for _, l := range o.links {
 		errs = append(errs, l.Close())
 	}
+	for _, fd := range o.events {
+		errs = append(errs, unix.Close(fd))
+	}
 	if o.rings != nil {
 		errs = append(errs, o.rings.close())
 	}
@@ -254,7 +264,7 @@ func (o *Objects) Close() error {
 	for _, m := range o.maps {
 		errs = append(errs, m.Close())
 	}
-	o.links, o.rings, o.targets = nil, nil, nil
+	o.links, o.events, o.rings, o.targets = nil, nil, nil, nil
 	clear(o.programs)
 	clear(o.maps)
 	return errors.Join(errs...)

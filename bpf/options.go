@@ -22,6 +22,7 @@ type Options struct {
 	Salt      uint64   // secret that turns kernel addresses into socket ids; it must not be stored
 	// WatchCgroups makes targets of processes that enter the cgroups that WatchCgroup names, or cgroups below them.
 	WatchCgroups    bool
+	SampleHz        uint32 // samples a second on each CPU of what targets run; 0: none
 	OwnPIDNamespace uint32 // inode number of the pid namespace that user space sees, if it is not the initial one; 0: it is
 }
 

@@ -67,7 +67,7 @@ func TestMapsSayHowTheyLive(t *testing.T) {
 			}
 		}
 	}
-	if n != 16 {
-		t.Errorf("%d maps found, want 16", n)
+	if n != 17 {
+		t.Errorf("%d maps found, want 17", n)
 	}
 }

@@ -46,6 +46,9 @@ type Config struct {
 	Snaplen  uint32        // bytes of each message; bpf.SnapFull: all
 	Ports    []uint16      // local or remote; empty: all
 
+	// SampleHz is how often a second each CPU is looked at for what targets run; 0: never.
+	SampleHz int
+
 	// HostRoots are directories where the files of container runtimes are looked for, as below "/"; nil: those of this machine.
 	HostRoots []string
 
@@ -142,6 +145,8 @@ func (c *Config) check() error {
 		return &UsageError{fmt.Sprintf("a ring of %v is not possible: 1s is the least", c.Flight.Time)}
 	case c.Flight != nil && (c.SegmentBytes != 0 || c.SegmentTime != 0):
 		return &UsageError{"a flight recorder seals no segments: leave out --segment-bytes and --segment-time"}
+	case c.SampleHz < 0 || c.SampleHz > maxSampleHz:
+		return &UsageError{fmt.Sprintf("%d samples a second are not possible: 1 to %d are", c.SampleHz, maxSampleHz)}
 	case slices.Contains(c.PIDs, 0):
 		return &UsageError{"0 is no process id: -p takes ids as ps shows them"}
 	case slices.Contains(c.Comms, ""):
@@ -155,6 +160,9 @@ func (c *Config) check() error {
 	}
 	return c.checkTriggers()
 }
+
+// maxSampleHz is what the kernel allows by default (kernel.perf_event_max_sample_rate, less as it costs more).
+const maxSampleHz = 10_000
 
 // Memory of all rings, unless their size is given: on a node of many CPUs each has less to take.
 const (
@@ -188,7 +196,7 @@ func (c *Config) DoctorOptions() doctor.Options {
 }
 
 func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {
-	return bpf.Options{WatchCgroups: len(c.Cgroups)+len(c.Containers) > 0, Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Transfer: c.transfer(), Salt: salt}
+	return bpf.Options{WatchCgroups: len(c.Cgroups)+len(c.Containers) > 0, Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Transfer: c.transfer(), Salt: salt, SampleHz: uint32(c.SampleHz)}
 }
 
 // A reel of bounded size is sealed in small pieces: what is not sealed takes many times as much, and the bound is on both.

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ebpf-reel/reel/capture/profile"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -29,6 +30,7 @@ type drainer struct {
 	procs  *describer
 	// observer is what trigger rules have on this path; nil: nothing, and the path costs what it does without.
 	observer *observer
+	profile  *profile.Profiler // nil: there are no samples
 
 	take    func(ev []byte) error // method value, made once
 	decoded format.Decoded        // of the record of a process
@@ -37,7 +39,7 @@ type drainer struct {
 
 	// Read by other goroutines. One add for each drain, not for each event.
 	events [format.EventKinds]atomic.Uint64 // by kind; 0: any other
-	exits  atomic.Uint64                       // processes that ended
+	exits  atomic.Uint64                    // processes that ended
 	counts [format.EventKinds]uint64        // of the drain that runs
 
 	exited chan struct{} // holds one token when a process has ended since it was read
@@ -96,6 +98,10 @@ func (d *drainer) takeEvent(ev []byte) error {
 		kind = 0
 	}
 	d.counts[kind]++
+	if kind == format.EventSample && d.profile != nil {
+		d.profile.Take(ev)
+		return nil
+	}
 	if d.observer != nil {
 		d.observer.see(kind, ev)
 	}
@@ -113,6 +119,9 @@ func (d *drainer) process(ev []byte) error {
 	p := &d.decoded.Process
 	d.procs.learn(p, d.decoded.SeenPID)
 	d.procs.take(p)
+	if d.profile != nil {
+		d.profile.Process(p)
+	}
 	if p.Op == format.ProcExit {
 		if d.observer != nil {
 			d.observer.exited(p)

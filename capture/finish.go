@@ -101,6 +101,7 @@ func (r *recording) notesAtEnd() {
 	r.note(NoteProcessHidden, r.procs.hidden.Load(), "")
 	r.procs.containers.notes(r.note)
 	r.trigger.notes(r.note)
+	r.notesOfProfile()
 	if r.exitUnseen() {
 		r.note(NoteExitUnseen, 1, "")
 	}

@@ -43,6 +43,9 @@ const (
 	NoteTriggerBlindBytes  NoteName = "trigger_blind_bytes"
 	NoteTriggerUnpaired    NoteName = "trigger_unpaired"
 	NoteTriggerDropped     NoteName = "trigger_dropped"
+	NoteSamplesDropped     NoteName = "samples_dropped"
+	NoteMappingsUnread     NoteName = "mappings_unread"
+	NoteKernelUnnamed      NoteName = "kernel_unnamed"
 	NoteCarried            NoteName = format.NoteCarried
 	NoteCarryEvicted       NoteName = format.NoteCarryEvicted
 	NoteCarrySkipped       NoteName = format.NoteCarrySkipped
@@ -78,6 +81,9 @@ var notes = map[NoteName]string{
 	NoteTriggerBlindBytes:  "messages began with bytes that were not copied: triggers on HTTP did not see whether they were HTTP",
 	NoteTriggerUnpaired:    "requests were not counted by triggers on HTTP: their response was not seen before that of a later one, or too many connections were open",
 	NoteTriggerDropped:     "events came faster than triggers could be judged: they are in the reel, and fired nothing",
+	NoteSamplesDropped:     "samples of stacks came faster than they could be worked on: fewer (--cpu-hz) avoid it",
+	NoteMappingsUnread:     "processes ended before their mappings could be read: their frames have no names",
+	NoteKernelUnnamed:      "functions of the kernel have no names",
 	NoteCarried:            "sockets and processes from before the window, as they were at its beginning",
 	NoteCarryEvicted:       "more sockets or processes lived than a flight recorder remembers: some older than the window lack addresses and role",
 	NoteCarrySkipped:       "bytes left the ring of the flight recorder before they could be read: some sockets older than the window lack addresses and role",

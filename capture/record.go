@@ -23,6 +23,7 @@ import (
 	"github.com/ebpf-reel/reel/capture/budget"
 	"github.com/ebpf-reel/reel/capture/doctor"
 	"github.com/ebpf-reel/reel/capture/procfs"
+	"github.com/ebpf-reel/reel/capture/profile"
 	"github.com/ebpf-reel/reel/capture/sealer"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -105,18 +106,20 @@ type recording struct {
 	proc   Proc
 	self   format.PID
 
-	targets *targets
-	watch   *watch
-	procs   *describer
-	drain   *drainer
-	keeper  *keeper
-	heart   *heart
-	budget  string       // the limits, in one line
-	trigger *triggers    // nil: no rules
-	flight  *flight      // nil: all is kept
-	control *control     // of the flight recorder, once it is ready
-	command *heldCommand // nil: none
-	ready   bool         // the capture has begun: from here on what happened is worth keeping
+	targets   *targets
+	watch     *watch
+	procs     *describer
+	drain     *drainer
+	keeper    *keeper
+	heart     *heart
+	budget    string            // the limits, in one line
+	trigger   *triggers         // nil: no rules
+	profile   *profile.Profiler // nil: no samples
+	noProfile chan struct{}     // closed at the end of a recording without samples
+	flight    *flight           // nil: all is kept
+	control   *control          // of the flight recorder, once it is ready
+	command   *heldCommand      // nil: none
+	ready     bool              // the capture has begun: from here on what happened is worth keeping
 
 	begun     format.KTime
 	cpuBefore time.Duration // that the recorder had used when the capture had begun
@@ -153,7 +156,7 @@ func open(cfg *Config, p ports, self format.PID, known *containers) (_ *recordin
 		return nil, err
 	}
 	info.Checks = append(doctor.Node(cfg.DoctorOptions()), doctor.Hooks(hooks)...)
-	r := &recording{cfg: cfg, kernel: kernel, clock: p.clock, proc: p.proc, self: self}
+	r := &recording{cfg: cfg, kernel: kernel, clock: p.clock, proc: p.proc, self: self, noProfile: make(chan struct{})}
 	writer := cfg.writerConfig()
 	if len(cfg.SealReexec) > 0 && cfg.Flight == nil {
 		writer.Worker = r.newSealer(cfg.Dir)
@@ -171,6 +174,10 @@ func open(cfg *Config, p ports, self format.PID, known *containers) (_ *recordin
 	r.watch = newWatch(p.proc, self, cfg, known)
 	r.procs = newDescriber(p.proc, p.clock, sink, known)
 	r.drain = newDrainer(kernel, sink, p.clock, r.procs)
+	if cfg.SampleHz > 0 {
+		r.profile = profile.New(cfg.profileConfig(p.clock), sink)
+		r.drain.profile = r.profile
+	}
 	r.keeper = newKeeper(kernel, p.clock, cfg.Limits, r.note)
 	r.heart = &heart{kernel: kernel, sink: sink, clock: p.clock, gauges: p.gauges, events: r.drain.total, keeper: r.keeper, programs: newProgramTimer(kernel),
 		dir: cfg.Dir, segment: cfg.segment(), ring: uint64(cfg.ringBytes(p.proc.CPUs())), load: cfg.Limits.Load > 0, rings: map[int]bpf.CPULoss{}}
@@ -246,7 +253,7 @@ func captureInfo(cfg *Config, clock Clock, cpus int) (info format.CaptureInfo, e
 	}
 	return format.CaptureInfo{
 		Tool: cfg.Tool, Host: unix.ByteSliceToString(u.Nodename[:]), Kernel: unix.ByteSliceToString(u.Release[:]), Arch: runtime.GOARCH,
-		BootID: strings.TrimSpace(string(boot)), CPUs: cpus, Command: cfg.CommandLine, Targets: cfg.targetNames(), On: []string{"net"},
+		BootID: strings.TrimSpace(string(boot)), CPUs: cpus, Command: cfg.CommandLine, Targets: cfg.targetNames(), On: cfg.on(),
 		Snaplen: cfg.Snaplen, Ports: cfg.Ports, Payload: cfg.Payload, StartWall: now.Realtime,
 	}, nil
 }
@@ -256,12 +263,13 @@ func (r *recording) run(ctx context.Context, chosen []procfs.Stat, command strin
 	stopDrain := make(chan struct{})
 	draining := start(func() error { return r.drain.run(stopDrain) })
 	describing := start(r.procs.run)
+	profiling := start(r.runProfile)
 	stopWatch := make(chan struct{})
 	watching := start(func() error { return r.keeper.watchRings(stopWatch) })
 
 	err := r.begin(chosen, command)
 	if err == nil {
-		r.summary.Reason, err = r.wait(ctx, draining, describing, watching)
+		r.summary.Reason, err = r.wait(ctx, draining, describing, watching, profiling)
 	}
 	err = firstOf(err, r.trigger.rest())
 	r.flight.end() // windows that are open end here, while the rings are drained
@@ -276,7 +284,8 @@ func (r *recording) run(ctx context.Context, chosen []procfs.Stat, command strin
 		err = r.drainRest()
 	}
 	close(r.procs.queue)
-	err = firstOf(err, describing.result())
+	r.endProfile()
+	err = firstOf(err, describing.result(), profiling.result())
 	return r.finish(err)
 }
 
@@ -394,6 +403,9 @@ func (r *recording) adopt(chosen []procfs.Stat) error {
 	if len(adopted) == 0 {
 		return &TargetError{"what was to be recorded", "ended while the capture began", "choose processes that run longer, or start a command with the capture: reel capture -- CMD"}
 	}
+	for _, s := range adopted {
+		r.profileProcess(s.PID)
+	}
 	r.summary.Targets = len(adopted)
 	return nil
 }
@@ -423,7 +435,7 @@ func (r *recording) announce() {
 }
 
 // wait returns when the capture is to end.
-func (r *recording) wait(ctx context.Context, draining, describing, watching *task) (Reason, error) {
+func (r *recording) wait(ctx context.Context, draining, describing, watching, profiling *task) (Reason, error) {
 	ticks, stop := r.clock.Tick(beatInterval)
 	defer stop()
 	var over <-chan time.Time
@@ -444,6 +456,8 @@ func (r *recording) wait(ctx context.Context, draining, describing, watching *ta
 			return ReasonBroken, describing.err
 		case <-watching.done:
 			return ReasonBroken, watching.err
+		case <-profiling.done:
+			return ReasonBroken, profiling.err
 		case <-ctx.Done():
 			return ReasonStopped, nil
 		case <-over:
@@ -584,6 +598,7 @@ func (r *recording) adoptLate() error {
 		if _, err := r.describe(s.PID, true); err != nil {
 			return err
 		}
+		r.profileProcess(s.PID)
 		r.note(NoteTargetLate, 1, fmt.Sprintf("process %d (%s)", s.PID, s.Comm))
 	}
 	return nil

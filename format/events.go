@@ -42,6 +42,7 @@ const (
 	EventUnix   EventKind = wire.EventUnix
 	EventTLSKey EventKind = wire.EventTLSKey
 	EventMapped EventKind = wire.EventMapped // for the recorder alone: it is no row
+	EventSample EventKind = wire.EventSample // never in a journal: the recorder makes rows of it
 )
 
 // EventKinds bounds the kinds: all are below it.

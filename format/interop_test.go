@@ -207,6 +207,16 @@ func TestInterop(t *testing.T) {
 			summarize(&tlsKeyTable, readTable(t, r, seg.Number, f, &tlsKeyTable), want)
 		case TableProbe:
 			summarize(&probeTable, readTable(t, r, seg.Number, f, &probeTable), want)
+		case TableOnCPU:
+			summarize(&onCPUTable, readTable(t, r, seg.Number, f, &onCPUTable), want)
+		case TableStack:
+			summarize(&stackTable, readTable(t, r, seg.Number, f, &stackTable), want)
+		case TableSymbol:
+			summarize(&symbolTable, readTable(t, r, seg.Number, f, &symbolTable), want)
+		case TableModule:
+			summarize(&moduleTable, readTable(t, r, seg.Number, f, &moduleTable), want)
+		case TableMapping:
+			summarize(&mappingTable, readTable(t, r, seg.Number, f, &mappingTable), want)
 		}
 	}
 	if all := slices.Collect(TableIDs()); len(seg.Files) != len(all) {

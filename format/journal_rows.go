@@ -27,6 +27,11 @@ type journalRows struct {
 	tcp       TCP
 	tlsKey    TLSKey
 	probe     Probe
+	onCPU     OnCPU
+	stack     Stack
+	symbol    Symbol
+	module    Module
+	mapping   Mapping
 }
 
 func newJournalRows(ix *journalIndex, filter Filter) *journalRows {
@@ -117,6 +122,21 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 	case TableProbe:
 		_, err = decodeColumns(body, &probeTable, &r.probe)
 		row = &r.probe
+	case TableOnCPU:
+		_, err = decodeColumns(body, &onCPUTable, &r.onCPU)
+		row = &r.onCPU
+	case TableStack:
+		_, err = decodeColumns(body, &stackTable, &r.stack)
+		row = &r.stack
+	case TableSymbol:
+		_, err = decodeColumns(body, &symbolTable, &r.symbol)
+		row = &r.symbol
+	case TableModule:
+		_, err = decodeColumns(body, &moduleTable, &r.module)
+		row = &r.module
+	case TableMapping:
+		_, err = decodeColumns(body, &mappingTable, &r.mapping)
+		row = &r.mapping
 	}
 	return row, buf, err
 }

@@ -55,6 +55,11 @@ func sampleRows() []Row {
 		&TLSKey{Time: 16, PID: 100, TID: 100, Label: TLSKeyBlock, Source: TLSSourceGo},
 		&Probe{Time: 17, PID: 100, Purpose: "keys", Library: "openssl", Version: "3.0.19", Path: "/usr/lib/libcrypto.so.3", BuildID: "ab12", Static: true, How: "symbol", Probes: 2},
 		&Probe{Time: 18, PID: 100, Purpose: "keys", Library: "go", Error: "too old"},
+		&OnCPU{Time: 19, CPU: 3, PID: 100, TID: 101, Comm: "nginx: worker", Period: 10_101_010, Kernel: true, Stack: 1<<32 - 1, Verdict: StackCopyEnd, Unwound: UnwoundBoth},
+		&Stack{Time: 20, ID: 1<<32 - 1, Parent: 4, Kind: FrameUser, Module: 2, Address: 1<<64 - 1},
+		&Module{Time: 21, ID: 2, Kind: ModuleELF, PID: 100, Path: "/usr/sbin/nginx", BuildID: "6b3a9e2c", BuildIDKind: BuildIDGNU, Bytes: 1 << 30, Symbols: 9, Names: "symtab+dynsym", Error: "no .symtab"},
+		&Mapping{Time: 22, PID: 100, Start: 1 << 46, End: 1<<64 - 1, Offset: 4096, Module: 2, Path: "/usr/sbin/nginx"},
+		&Symbol{Time: 23, Module: 2, Address: 1 << 63, Bytes: 16, Source: SymbolDynsym, Name: "_ZN3fooEv"},
 	}
 }
 
@@ -96,6 +101,16 @@ func cloneRow(row Row) Row {
 	case *Trigger:
 		return ptr(*r)
 	case *Container:
+		return ptr(*r)
+	case *OnCPU:
+		return ptr(*r)
+	case *Stack:
+		return ptr(*r)
+	case *Symbol:
+		return ptr(*r)
+	case *Module:
+		return ptr(*r)
+	case *Mapping:
 		return ptr(*r)
 	case *TCP:
 		return ptr(*r)

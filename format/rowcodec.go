@@ -49,6 +49,16 @@ func appendRowBody(buf []byte, row Row) ([]byte, error) {
 		return appendColumns(buf, &tlsKeyTable, r)
 	case *Probe:
 		return appendColumns(buf, &probeTable, r)
+	case *OnCPU:
+		return appendColumns(buf, &onCPUTable, r)
+	case *Stack:
+		return appendColumns(buf, &stackTable, r)
+	case *Symbol:
+		return appendColumns(buf, &symbolTable, r)
+	case *Module:
+		return appendColumns(buf, &moduleTable, r)
+	case *Mapping:
+		return appendColumns(buf, &mappingTable, r)
 	}
 	return buf, fmt.Errorf("a row of type %T cannot be stored", row)
 }
@@ -143,7 +153,8 @@ func (b *rowBody) fail() {
 
 // cpuColumn is the column of each row table that holds its cpu; -1 none. Tables that are not here have no row frames.
 var cpuColumn = map[TableID]int{TableSocket: 2, TableIO: 2, TableRing: 1, TableTCP: 1, TableTLSKey: 1,
-	TableProcess: -1, TableClock: -1, TableHeartbeat: -1, TableHook: -1, TableNote: -1, TableTrigger: -1, TableContainer: -1, TableProbe: -1}
+	TableProcess: -1, TableClock: -1, TableHeartbeat: -1, TableHook: -1, TableNote: -1, TableTrigger: -1, TableContainer: -1, TableProbe: -1,
+	TableOnCPU: 1, TableStack: -1, TableSymbol: -1, TableModule: -1, TableMapping: -1}
 
 // rowHead reads what orders a row out of a row frame's body.
 func rowHead(body []byte) (t TableID, time KTime, cpu uint16, err error) {

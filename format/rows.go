@@ -273,6 +273,16 @@ func (r *Reel) openStream(seg *Segment, t TableID, f File, opts RowsOptions) (st
 		return openFileStream(r, n, f, &tlsKeyTable, func(v *TLSKey) Row { return v })
 	case TableProbe:
 		return openFileStream(r, n, f, &probeTable, func(v *Probe) Row { return v })
+	case TableOnCPU:
+		return openFileStream(r, n, f, &onCPUTable, func(v *OnCPU) Row { return v })
+	case TableStack:
+		return openFileStream(r, n, f, &stackTable, func(v *Stack) Row { return v })
+	case TableSymbol:
+		return openFileStream(r, n, f, &symbolTable, func(v *Symbol) Row { return v })
+	case TableModule:
+		return openFileStream(r, n, f, &moduleTable, func(v *Module) Row { return v })
+	case TableMapping:
+		return openFileStream(r, n, f, &mappingTable, func(v *Mapping) Row { return v })
 	}
 	return nil, fmt.Errorf("table %s is unknown", t)
 }

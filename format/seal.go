@@ -65,6 +65,11 @@ type sealer struct {
 	tcps       *sealBatch[TCP]
 	tlsKeys    *sealBatch[TLSKey]
 	probes     *sealBatch[Probe]
+	samples    *sealBatch[OnCPU]
+	stacks     *sealBatch[Stack]
+	symbols    *sealBatch[Symbol]
+	modules    *sealBatch[Module]
+	mappings   *sealBatch[Mapping]
 }
 
 // sealTable is one table's part of a segment.
@@ -150,6 +155,16 @@ func (s *sealer) add(row Row) (full bool, err error) {
 		return addRow(s, &s.tlsKeys, &tlsKeyTable, r.clone())
 	case *Probe:
 		return addRow(s, &s.probes, &probeTable, *r)
+	case *OnCPU:
+		return addRow(s, &s.samples, &onCPUTable, *r)
+	case *Stack:
+		return addRow(s, &s.stacks, &stackTable, *r)
+	case *Symbol:
+		return addRow(s, &s.symbols, &symbolTable, *r)
+	case *Module:
+		return addRow(s, &s.modules, &moduleTable, *r)
+	case *Mapping:
+		return addRow(s, &s.mappings, &mappingTable, *r)
 	}
 	return false, fmt.Errorf("a row of type %T cannot be sealed", row)
 }

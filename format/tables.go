@@ -21,13 +21,19 @@ const (
 	TableNote      TableID = 9
 	TableTLSKey    TableID = 11
 	TableTCP       TableID = 12
+	TableOnCPU     TableID = 13
+	TableStack     TableID = 15
+	TableSymbol    TableID = 16
+	TableModule    TableID = 17
+	TableMapping   TableID = 18
 	TableTrigger   TableID = 19
 	TableContainer TableID = 20
 	TableProbe     TableID = 21
-	// 10 tls, 13 oncpu, 14 offcpu, 15 stack, 16 symbol, 17 module, 18 mapping are reserved (DESIGN §3).
+	// 10 tls, 14 offcpu are reserved (DESIGN §3).
 )
 
-// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP, *TLSKey, *Probe or *Container. (Payload bytes travel in
+// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP, *TLSKey, *Probe, *Container, *OnCPU, *Stack,
+// *Module, *Mapping or *Symbol. (Payload bytes travel in
 // their IO row.)
 type Row interface {
 	Table() TableID

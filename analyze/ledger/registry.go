@@ -78,6 +78,9 @@ const (
 	NoteTriggerBlindBytes
 	NoteTriggerUnpaired
 	NoteTriggerDropped
+	NoteSamplesDropped
+	NoteMappingsUnread
+	NoteKernelUnnamed
 	NoteCarried
 	NoteCarryEvicted
 	NoteCarrySkipped
@@ -129,6 +132,11 @@ const (
 	TLSUnproved
 	TLSTrialsSpent
 	TLSMemoryFull
+
+	// What profiles say.
+	StackIncomplete
+	StackMissing
+	ProfileFolded
 
 	numNames
 )
@@ -196,6 +204,9 @@ var registry = [numNames]registered{
 	NoteTriggerDropped:     {"trigger_dropped", facts.Notice, Capture, "Events came faster than triggers could be judged: they are in the reel, and fired nothing."},
 	NoteCarried:            {format.NoteCarried, facts.Info, Capture, "Sockets and processes are older than the window that the flight recorder kept: their role, addresses, owner and place in the stream were carried over."},
 	NoteCarryEvicted:       {format.NoteCarryEvicted, facts.Notice, Capture, "More sockets or processes lived than a flight recorder remembers: some that are older than the window lack addresses and role."},
+	NoteSamplesDropped:     {"samples_dropped", facts.DataLoss, Capture, "Samples of stacks came faster than the recorder worked on them, and were left out; fewer (--cpu-hz) avoid it."},
+	NoteMappingsUnread:     {"mappings_unread", facts.Notice, Capture, "Processes ended before their mappings could be read: frames of theirs have no names."},
+	NoteKernelUnnamed:      {"kernel_unnamed", facts.Notice, Capture, "The kernel did not tell where its functions are: its frames have no names. Record with CAP_SYSLOG, or with kernel.kptr_restrict=1."},
 	NoteCarrySkipped:       {format.NoteCarrySkipped, facts.Notice, Capture, "Bytes left the ring of the flight recorder before they could be read: some sockets that are older than the window lack addresses and role. A larger --ring-size avoids it."},
 	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
 
@@ -244,6 +255,10 @@ var registry = [numNames]registered{
 	TLSUnproved:    {"tls_unproved", facts.Info, Analysis, "TLS records were cut by the byte budget: what there is of them was decrypted, and no tag proves it. Raise --snaplen for whole records."},
 	TLSTrialsSpent: {"tls_trials_spent", facts.DataLoss, Analysis, "The search for the next readable TLS record of a connection was given up after its limit."},
 	TLSMemoryFull:  {"tls_memory_full", facts.Notice, Analysis, "More TLS records and handshakes were incomplete at a time than are kept; what follows in these connections is not decrypted until a whole record proves its place."},
+
+	StackIncomplete: {"stack_incomplete", facts.Notice, Capture, "User stacks do not reach the function that their thread began in: what called their outermost frame is not known."},
+	StackMissing:    {"stack_missing", facts.DataLoss, Analysis, "Samples name stacks that the reel does not hold: they count, without frames."},
+	ProfileFolded:   {"profile_folded", facts.DataLoss, Analysis, "Samples, frames or symbols were beyond a limit of the analysis and are not in the profile; a shorter time range avoids it."},
 }
 
 // Names of other packages follow ours; their sets are machine words, so each has at most 64.

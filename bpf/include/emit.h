@@ -98,11 +98,8 @@ static __always_inline void commit(struct cpu_state *cpu, void *event, __u32 byt
 	bpf_ringbuf_submit(event, flags);
 }
 
-/*
- * Copies an event of `bytes` that was built elsewhere to this CPU's ring, and
- * wakes the reader: for what is rare, of very different sizes, and wanted at once.
- */
-static __always_inline void output(struct cpu_state *cpu, void *event, __u16 kind, __u32 bytes)
+/* Copies an event of `bytes` that was built elsewhere to this CPU's ring. False: there was no room, and that is counted. */
+static __always_inline bool copy_event(struct cpu_state *cpu, void *event, __u16 kind, __u32 bytes, __u64 flags)
 {
 	__u32 id = bpf_get_smp_processor_id();
 	struct event_header *h = event;
@@ -114,13 +111,29 @@ static __always_inline void output(struct cpu_state *cpu, void *event, __u16 kin
 	h->cpu = (__u16)id;
 	h->kind = kind;
 	ring = bpf_map_lookup_elem(&rings, &id);
-	if (!ring || bpf_ringbuf_output(ring, event, bytes, BPF_RB_FORCE_WAKEUP)) {
+	if (!ring || bpf_ringbuf_output(ring, event, bytes, flags)) {
 		COUNT(cpu->lost, 1);
 		COUNT(cpu->lost_bytes, bytes);
-		return;
+		return false;
 	}
-	cpu->captured++;
-	cpu->unread = 0;
+	COUNT(cpu->captured, 1);
+	return true;
+}
+
+/* copy_event that wakes the reader: for what is rare, of very different sizes, and wanted at once. */
+static __always_inline void output(struct cpu_state *cpu, void *event, __u16 kind, __u32 bytes)
+{
+	if (copy_event(cpu, event, kind, bytes, BPF_RB_FORCE_WAKEUP))
+		cpu->unread = 0;
+}
+
+/*
+ * copy_event that lets the reader sleep: it looks at its rings a few times a second anyhow. An interrupt, in which this is
+ * called, must leave `unread` to the program that it may have interrupted.
+ */
+static __always_inline void output_quietly(struct cpu_state *cpu, void *event, __u16 kind, __u32 bytes)
+{
+	copy_event(cpu, event, kind, bytes, BPF_RB_NO_WAKEUP);
 }
 
 #endif /* REEL_EMIT_H */

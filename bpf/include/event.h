@@ -23,7 +23,8 @@ enum event_kind {
 	EVENT_PROC = 4,    /* struct proc_event, then tail_len bytes: argv and paths */
 	EVENT_TCP = 5,     /* struct tcp_event */
 	EVENT_TLS_KEY = 7, /* struct tls_key_event */
-	/* 6 and 8..15 are reserved for tls, oncpu, offcpu, stack, mapping */
+	/* 6 and 9..15 are reserved for tls, offcpu */
+	EVENT_SAMPLE = 8,  /* struct sample_event, then tail_len bytes: kernel frames, user frames, user registers, bytes of the user stack */
 	EVENT_DGRAM = 16, /* struct io_event of a UDP socket, then 16 bytes, the peer's address, then captured_len payload bytes */
 	EVENT_UNIX = 17,  /* struct unix_event, then paths_len bytes: path of this end, path of the peer */
 	EVENT_MAPPED = 18, /* struct event_header: the process has mapped a file executable; for the recorder alone, in no reel */
@@ -349,6 +350,24 @@ struct tls_key_event {
 	__u8 secret[TLS_SECRET_LEN];
 };
 
+/*
+ * A thread that was running, as it was found by the clock. The recorder makes rows of it: it does not reach the disk as it is.
+ * Frames are addresses, the innermost first; those of callers are where they go on. Registers are a struct pt_regs of the
+ * architecture's ABI (asm/ptrace.h): those with which the thread left, or will come back to, user mode.
+ */
+struct sample_event {
+	struct event_header h;
+	__u64 stack_addr;   /* of the first byte that was copied of the user stack, at or below its pointer */
+	__u32 tail_len;     /* bytes after this struct: the sum of those below */
+	__u32 stack_bytes;
+	__u16 kernel_bytes; /* 8 a frame */
+	__u16 user_bytes;   /* 8 a frame: found by frame pointers */
+	__u16 regs_bytes;   /* 0: there are none */
+	__u8 in_kernel;     /* 1: it was in the kernel */
+	__u8 stack_fault;   /* 1: a page of the user stack was not in memory; what comes before it was copied */
+	char comm[PROC_COMM_LEN];
+};
+
 #define EVENT_SIZE_CHECK(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed size")
 
 EVENT_SIZE_CHECK(event_header, 32);
@@ -359,5 +378,6 @@ EVENT_SIZE_CHECK(proc_event, 120);
 EVENT_SIZE_CHECK(unix_event, 120);
 EVENT_SIZE_CHECK(tcp_event, 184);
 EVENT_SIZE_CHECK(tls_key_event, 328);
+EVENT_SIZE_CHECK(sample_event, 72);
 
 #endif /* REEL_EVENT_H */

@@ -35,6 +35,7 @@ enum {
 };
 enum { BPF_ANY = 0, BPF_NOEXIST = 1 };
 enum { BPF_F_MMAPABLE = 1 << 10 };
+enum { BPF_F_USER_STACK = 1 << 8 };
 enum { BPF_RB_NO_WAKEUP = 1, BPF_RB_FORCE_WAKEUP = 2 };
 
 #include <bpf/bpf_helpers.h>
@@ -329,6 +330,7 @@ struct task_struct {
 	const struct cred *cred;
 	struct css_set *cgroups;
 	struct pid *thread_pid;
+	void *stack;
 	char comm[16];
 };
 
@@ -491,7 +493,7 @@ enum skb_drop_reason {
 };
 
 enum cgroup_subsys_id___reel { memory_cgrp_id___reel = 4 };
-enum bpf_func_id___reel { BPF_FUNC_loop___reel = 181 };
+enum bpf_func_id___reel { BPF_FUNC_task_pt_regs___reel = 175, BPF_FUNC_loop___reel = 181 };
 
 #pragma clang diagnostic pop
 

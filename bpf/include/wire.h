@@ -21,6 +21,7 @@ struct wire_types {
 	struct tcp_event tcp;
 	struct unix_event unix_sock;
 	struct tls_key_event tls_key;
+	struct sample_event sample;
 	enum event_kind event_kind;
 	enum io_call io_call;
 	enum io_direction io_direction;

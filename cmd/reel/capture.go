@@ -42,6 +42,8 @@ type captureFlags struct {
 	triggers      triggerFlags
 	ring          time.Duration
 	ringSize      sizeValue
+	oncpu         bool
+	cpuHz         int
 }
 
 func newCaptureCommand() *cobra.Command {
@@ -81,6 +83,8 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags.StringVar(&f.payload, "payload", "snap", "what the reel keeps of the bytes: none, heads (of HTTP), snap (what --snaplen copied), full (every byte)")
 	flags.BoolVar(&f.keepSecrets, "keep-secrets", false, "keep credentials instead of masking them")
 	flags.StringSliceVar(&f.only, "only", nil, "record only these `PARTS`: net is what there is")
+	flags.BoolVar(&f.oncpu, "oncpu", false, "record what runs on the CPUs, with its stacks (reel flame shows it)")
+	flags.IntVar(&f.cpuHz, "cpu-hz", defaultCPUHz, "with --oncpu: samples a second of each CPU")
 	flags.BoolVar(&f.freeze, "freeze", false, "give up all privileges once everything is attached: processes that come later are described less")
 	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
 	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 32MiB)")
@@ -99,6 +103,9 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		Dir: f.output, Comms: f.comms, Cgroups: f.cgroups, Containers: f.containers, Duration: f.duration, Snaplen: uint32(f.snaplen), Payload: f.payload,
 		Tool: "reel " + toolVersion(), CommandLine: mask.Args(slices.Clone(os.Args)),
 		RingBytes: int(f.ringBytes), SegmentBytes: int64(f.segmentBytes), SegmentTime: f.segmentTime, FlushInterval: f.flushInterval,
+	}
+	if err := f.profileConfig(&cfg, cmd.Flags().Changed("cpu-hz")); err != nil {
+		return cfg, err
 	}
 	limits, err := f.budget.limits()
 	if err != nil {

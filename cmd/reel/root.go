@@ -62,6 +62,8 @@ Analysis and reports need neither privileges nor the machine that was recorded.`
 		newAnalyzeCommand(),
 		newInfoCommand(),
 		newReportCommand(),
+		newFlameCommand(),
+		newExportCommand(),
 	)
 	return root
 }

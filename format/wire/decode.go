@@ -2,10 +2,10 @@ package wire
 
 import "fmt"
 
-// Event is one record of a ring, decoded. Of IO, More, Sock, Proc, TCP, TLSKey and Unix the one that Kind names is valid (EventDgram: IO and
+// Event is one record of a ring, decoded. Of IO, More, Sock, Proc, TCP, TLSKey, Unix and Sample the one that Kind names is valid (EventDgram: IO and
 // Peer); the others hold what an earlier Decode left there.
 type Event struct {
-	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc, EventTCP, EventTLSKey, EventDgram or EventUnix
+	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc, EventTCP, EventTLSKey, EventDgram, EventUnix or EventSample
 	IO      IOEvent
 	More    IOMoreEvent
 	Sock    SockEvent
@@ -13,6 +13,7 @@ type Event struct {
 	TCP     TCPEvent
 	Unix    UnixEvent
 	TLSKey  TLSKeyEvent
+	Sample  SampleEvent
 	Peer    [addressSize]byte // address of a datagram's peer, as sock_event.raddr; zero: unknown
 	Payload []byte            // what follows the struct, an alias of the bytes decoded: io payload, argv with NULs, or two paths
 }
@@ -32,6 +33,8 @@ func (e *Event) Header() *EventHeader {
 		return &e.TLSKey.H
 	case EventUnix:
 		return &e.Unix.H
+	case EventSample:
+		return &e.Sample.H
 	}
 	return &e.IO.H
 }
@@ -96,6 +99,8 @@ func Decode(ev []byte, e *Event) error {
 		e.TLSKey.decode(ev)
 	case EventUnix:
 		e.Unix.decode(ev)
+	case EventSample:
+		e.Sample.decode(ev)
 	}
 	return nil
 }

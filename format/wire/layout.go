@@ -25,10 +25,11 @@ var layouts = [...]layout{
 	EventTLSKey: {size: TLSKeyEventSize},
 	EventDgram:  {size: IOEventSize, tail: 76, extra: addressSize},
 	EventUnix:   {size: UnixEventSize, tail: 108},
+	EventSample: {size: SampleEventSize, tail: 40},
 }
 
 // biggest is the size of the biggest struct.
-const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize, TLSKeyEventSize)
+const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize, TLSKeyEventSize, SampleEventSize)
 
 func layoutOf(kind uint16) *layout {
 	if int(kind) >= len(layouts) || layouts[kind].size == 0 {

@@ -578,6 +578,53 @@ func (s *TLSKeyEvent) Append(b []byte) []byte {
 	return b
 }
 
+// SampleEventSize is sizeof(struct sample_event).
+const SampleEventSize = 72
+
+// SampleEvent mirrors struct sample_event: same fields, same order, same size.
+type SampleEvent struct {
+	H           EventHeader // offset 0
+	StackAddr   uint64      // offset 32
+	TailLen     uint32      // offset 40
+	StackBytes  uint32      // offset 44
+	KernelBytes uint16      // offset 48
+	UserBytes   uint16      // offset 50
+	RegsBytes   uint16      // offset 52
+	InKernel    uint8       // offset 54
+	StackFault  uint8       // offset 55
+	Comm        [16]byte    // offset 56
+}
+
+// decode fills s from b, which holds at least SampleEventSize bytes, little endian.
+func (s *SampleEvent) decode(b []byte) {
+	_ = b[SampleEventSize-1]
+	s.H.decode(b[0:])
+	s.StackAddr = binary.LittleEndian.Uint64(b[32:])
+	s.TailLen = binary.LittleEndian.Uint32(b[40:])
+	s.StackBytes = binary.LittleEndian.Uint32(b[44:])
+	s.KernelBytes = binary.LittleEndian.Uint16(b[48:])
+	s.UserBytes = binary.LittleEndian.Uint16(b[50:])
+	s.RegsBytes = binary.LittleEndian.Uint16(b[52:])
+	s.InKernel = b[54]
+	s.StackFault = b[55]
+	copy(s.Comm[:], b[56:72])
+}
+
+// Append appends the SampleEventSize bytes that decode reads to b.
+func (s *SampleEvent) Append(b []byte) []byte {
+	b = s.H.Append(b)
+	b = binary.LittleEndian.AppendUint64(b, s.StackAddr)
+	b = binary.LittleEndian.AppendUint32(b, s.TailLen)
+	b = binary.LittleEndian.AppendUint32(b, s.StackBytes)
+	b = binary.LittleEndian.AppendUint16(b, s.KernelBytes)
+	b = binary.LittleEndian.AppendUint16(b, s.UserBytes)
+	b = binary.LittleEndian.AppendUint16(b, s.RegsBytes)
+	b = append(b, s.InKernel)
+	b = append(b, s.StackFault)
+	b = append(b, s.Comm[:]...)
+	return b
+}
+
 // enum event_kind
 const (
 	EventInvalid = 0
@@ -587,6 +634,7 @@ const (
 	EventProc    = 4
 	EventTCP     = 5
 	EventTLSKey  = 7
+	EventSample  = 8
 	EventDgram   = 16
 	EventUnix    = 17
 	EventMapped  = 18

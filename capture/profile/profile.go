@@ -1,0 +1,283 @@
+//go:build linux && (amd64 || arm64)
+
+// Package profile turns samples of the kernel side into rows: who ran what, with stacks whose frames have names.
+//
+// It works beside the hot path, which hands it copies of records and never waits for it. What it needs of a process it looks up
+// while the process is there: mappings, files, names. Bytes of stacks that it was given to unwind leave it nowhere.
+package profile
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/ebpf-reel/reel/format"
+	"github.com/ebpf-reel/reel/format/wire"
+)
+
+// Sink takes rows: format.Writer. It may be called from several goroutines.
+type Sink interface {
+	AppendRow(row format.Row) error
+}
+
+// Config says how samples are to be understood.
+type Config struct {
+	Hz     int                 // samples a second
+	Now    func() format.KTime // CLOCK_MONOTONIC
+	Forget time.Duration       // names and frames are stored again after this time, for a reel that loses its beginning; 0: never
+}
+
+// Profiler makes rows of samples. Take and Process may be called while Run runs.
+type Profiler struct {
+	cfg    Config
+	sink   Sink
+	queue  chan item
+	spare  chan []byte
+	kernel *kernelNames // nil: not read yet
+
+	modules *modules
+	stacks  *stacks
+	spaces  map[format.PID]*space
+	ended   []endedSpace
+	swept   format.KTime
+	fresh   format.KTime // when all was last forgotten
+
+	event wire.Event
+	path  []met // of the stack at hand
+
+	// Read by other goroutines.
+	samples atomic.Uint64
+	dropped atomic.Uint64
+	unnamed atomic.Uint64 // processes whose mappings could not be read
+	hidden  error         // why kernel functions have no names; once Run has ended
+}
+
+// item is work: a sample, or an event in the life of a process.
+type item struct {
+	sample []byte
+	op     format.ProcOp
+	pid    format.PID
+	parent format.PID
+	at     format.KTime
+}
+
+type endedSpace struct {
+	pid format.PID
+	at  format.KTime
+}
+
+const (
+	queueItems = 1024 // of some 18 KiB
+	spareItems = 64
+	// endedFor is how long a process is remembered after its end: samples of other CPUs come later than it.
+	endedFor = 2 * time.Second
+	sweep    = time.Second
+	// readAgain bounds how often the mappings of a process are read because an address is in none of them.
+	readAgain = 100 * time.Millisecond
+)
+
+// New makes a profiler that stores rows in sink.
+func New(cfg Config, sink Sink) *Profiler {
+	return &Profiler{
+		cfg: cfg, sink: sink, queue: make(chan item, queueItems), spare: make(chan []byte, spareItems),
+		modules: newModules(), stacks: newStacks(), spaces: map[format.PID]*space{},
+	}
+}
+
+// Take copies a record of the kernel side. It never waits: what comes too fast is dropped, and counted.
+func (p *Profiler) Take(ev []byte) {
+	var buf []byte
+	select {
+	case buf = <-p.spare:
+	default:
+	}
+	buf = append(buf[:0], ev...)
+	select {
+	case p.queue <- item{sample: buf}:
+	default:
+		p.dropped.Add(1)
+	}
+}
+
+// Process takes an event in the life of a process.
+func (p *Profiler) Process(row *format.Process) {
+	switch row.Op {
+	case format.ProcFork, format.ProcExec, format.ProcExit:
+	default:
+		return
+	}
+	select {
+	case p.queue <- item{op: row.Op, pid: row.PID, parent: row.PPID, at: row.Time}:
+	default: // its mappings are read when a sample needs them
+	}
+}
+
+// Begin reads the mappings of a process that is there already: later it may be gone when they are needed.
+func (p *Profiler) Begin(pid format.PID) {
+	select {
+	case p.queue <- item{op: format.ProcSnapshot, pid: pid}:
+	default:
+	}
+}
+
+// End makes Run return once all that was taken is stored.
+func (p *Profiler) End() { close(p.queue) }
+
+// Account says how much there was: samples stored, samples that came too fast, processes whose mappings could not be read, and why
+// kernel functions have no names. It is called after Run has returned.
+func (p *Profiler) Account() (samples, dropped, unnamed uint64, hidden error) {
+	return p.samples.Load(), p.dropped.Load(), p.unnamed.Load(), p.hidden
+}
+
+// Run works until End. An error is the sink's.
+func (p *Profiler) Run() error {
+	defer p.modules.close()
+	p.kernel, p.hidden = readKernel()
+	for it := range p.queue {
+		if err := p.take(it); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Profiler) take(it item) error {
+	now := p.cfg.Now()
+	p.tidy(now)
+	if it.sample == nil {
+		p.life(it)
+		return nil
+	}
+	err := p.sample(it.sample)
+	select {
+	case p.spare <- it.sample:
+	default:
+	}
+	return err
+}
+
+// tidy forgets processes that have ended, and what a flight recorder may have lost.
+func (p *Profiler) tidy(now format.KTime) {
+	if now.Sub(p.swept) < sweep {
+		return
+	}
+	p.swept = now
+	for len(p.ended) > 0 && now.Sub(p.ended[0].at) > endedFor {
+		if s := p.spaces[p.ended[0].pid]; s != nil && s.gone {
+			delete(p.spaces, s.pid)
+			delete(p.modules.jit, s.pid)
+		}
+		p.ended = p.ended[1:]
+	}
+	if p.stacks.full() || p.cfg.Forget > 0 && now.Sub(p.fresh) > p.cfg.Forget {
+		p.forget(now)
+	}
+}
+
+func (p *Profiler) forget(now format.KTime) {
+	p.fresh = now
+	p.stacks.forget()
+	p.modules.forget()
+	for _, s := range p.spaces {
+		for i := range s.ranges {
+			s.ranges[i].stored = false
+		}
+	}
+}
+
+func (p *Profiler) life(it item) {
+	switch it.op {
+	case format.ProcExit:
+		if s := p.spaces[it.pid]; s != nil {
+			s.gone = true
+			p.ended = append(p.ended, endedSpace{it.pid, it.at})
+		}
+	case format.ProcFork:
+		// A child begins with what its parent has: it may end before anybody can read its own.
+		if parent := p.spaces[it.parent]; parent != nil {
+			p.spaces[it.pid] = parent.fork(it.pid)
+		}
+	default:
+		s := &space{pid: it.pid}
+		p.spaces[it.pid] = s
+		p.read(s)
+	}
+}
+
+// read reads the mappings of a process.
+func (p *Profiler) read(s *space) {
+	s.read = p.cfg.Now()
+	old := s.ranges
+	s.ranges = nil
+	err := readMaps(s.pid, func(l mapLine) {
+		s.ranges = append(s.ranges, codeRange{start: l.start, end: l.end, offset: l.offset, path: l.path, module: p.modules.of(s.pid, &l)})
+	})
+	if err != nil || len(s.ranges) == 0 { // it has ended
+		s.ranges = old
+		if len(old) == 0 {
+			p.unnamed.Add(1)
+		}
+		return
+	}
+	s.keepStored(old)
+}
+
+// space returns what is known of a process.
+func (p *Profiler) space(pid format.PID) *space {
+	s := p.spaces[pid]
+	if s == nil {
+		s = &space{pid: pid}
+		p.spaces[pid] = s
+		p.read(s)
+	}
+	return s
+}
+
+// locate finds the range of an address, and looks for new mappings when there is none.
+func (p *Profiler) locate(s *space, addr uint64) *codeRange {
+	if r := s.find(addr); r != nil {
+		return r
+	}
+	if p.cfg.Now().Sub(s.read) < readAgain || s.gone {
+		return nil
+	}
+	p.read(s)
+	return s.find(addr)
+}
+
+// sample stores one sample, after the frames, modules and symbols that it is the first to need.
+func (p *Profiler) sample(ev []byte) error {
+	if err := wire.Decode(ev, &p.event); err != nil || p.event.Kind != wire.EventSample {
+		return fmt.Errorf("a sample cannot be read: %w", err)
+	}
+	e := &p.event.Sample
+	parts, ok := split(e, p.event.Payload)
+	if !ok {
+		return fmt.Errorf("a sample of %d bytes says that it has others", len(ev))
+	}
+	at := format.KTime(e.H.TimeNS)
+	s := p.space(format.PID(e.H.PID))
+	verdict, unwound := p.build(s, parts)
+	id, err := p.store(at)
+	if err != nil {
+		return err
+	}
+	p.samples.Add(1)
+	comm, _, _ := bytes.Cut(e.Comm[:], []byte{0})
+	return p.append(&format.OnCPU{
+		Time: at, CPU: e.H.CPU, PID: format.PID(e.H.PID), TID: format.TID(e.H.TID), Comm: string(comm), Period: time.Second / time.Duration(p.cfg.Hz),
+		Kernel: e.InKernel != 0, Stack: id, Verdict: verdict, Unwound: unwound,
+	})
+}
+
+// append stores a row. One that cannot be stored, a name with strange bytes, does not end the capture.
+func (p *Profiler) append(row format.Row) error {
+	err := p.sink.AppendRow(row)
+	var unfit *format.RowError
+	if errors.As(err, &unfit) {
+		return nil
+	}
+	return err
+}

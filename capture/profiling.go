@@ -1,0 +1,66 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"time"
+
+	"github.com/ebpf-reel/reel/capture/profile"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// restate is how often names and frames are stored again in a ring, which loses its beginning.
+const restate = 10 * time.Second
+
+func (c *Config) profileConfig(clock Clock) profile.Config {
+	cfg := profile.Config{Hz: c.SampleHz, Now: clock.Now}
+	if c.Flight != nil {
+		cfg.Forget = restate
+	}
+	return cfg
+}
+
+// on says for the manifest what is recorded.
+func (c *Config) on() []string {
+	on := []string{"net"}
+	if c.SampleHz > 0 {
+		on = append(on, "oncpu")
+	}
+	return on
+}
+
+// runProfile works on samples until endProfile.
+func (r *recording) runProfile() error {
+	if r.profile == nil {
+		<-r.noProfile
+		return nil
+	}
+	return r.profile.Run()
+}
+
+func (r *recording) endProfile() {
+	if r.profile == nil {
+		close(r.noProfile)
+		return
+	}
+	r.profile.End()
+}
+
+// profileProcess has the mappings of a process read that is there already.
+func (r *recording) profileProcess(pid format.PID) {
+	if r.profile != nil {
+		r.profile.Begin(pid)
+	}
+}
+
+func (r *recording) notesOfProfile() {
+	if r.profile == nil {
+		return
+	}
+	_, dropped, unread, hidden := r.profile.Account()
+	r.note(NoteSamplesDropped, dropped, "")
+	r.note(NoteMappingsUnread, unread, "")
+	if hidden != nil {
+		r.note(NoteKernelUnnamed, 1, hidden.Error())
+	}
+}
