@@ -17,6 +17,7 @@ const (
 	B3Invalid Anomaly = iota
 	B3MultiInvalid
 	TraceparentInvalid
+	TracestateInvalid
 	SW8Invalid
 	UberInvalid
 	Repeated
@@ -27,6 +28,7 @@ var registered = anomaly.Table[Anomaly]{
 	B3Invalid:          anomaly.Notice("trace_b3_invalid", "A b3 field is not {trace}-{span}[-{sampled}[-{parent}]]; it was ignored."),
 	B3MultiInvalid:     anomaly.Notice("trace_b3multi_invalid", "X-B3-* fields are not valid ids, or lack the trace or the span; they were ignored."),
 	TraceparentInvalid: anomaly.Notice("trace_traceparent_invalid", "A traceparent is not valid (W3C Trace Context §3.2); it was ignored."),
+	TracestateInvalid:  anomaly.Notice("trace_tracestate_invalid", "A tracestate is not a list of at most 32 key=value members (W3C Trace Context §3.3); it was ignored, its traceparent was not."),
 	SW8Invalid:         anomaly.Notice("trace_sw8_invalid", "An sw8 field does not have SkyWalking's eight parts, or they cannot be decoded; it was ignored."),
 	UberInvalid:        anomaly.Notice("trace_uber_invalid", "An uber-trace-id is not {trace}:{span}:{parent}:{flags}; it was ignored."),
 	Repeated:           anomaly.Notice("trace_repeated", "A trace field was sent more than once; the first was taken."),

@@ -3,6 +3,7 @@ package tracecontext
 import (
 	"bytes"
 	"encoding/base64"
+	"unicode/utf8"
 )
 
 // maxSW8 bounds the decoded ids of an sw8 field, which are text of any form.
@@ -34,13 +35,22 @@ func parseSW8(v []byte) (c ids, ok bool) {
 	if segment, ok = decode(parts[2]); !ok {
 		return c, false
 	}
-	for _, p := range parts[4:] {
-		if _, err := base64.StdEncoding.AppendDecode(nil, p); err != nil {
+	for i, p := range parts[4:] {
+		if c.caller[i], ok = decodeText(p); !ok {
 			return c, false
 		}
 	}
 	c.span = append(append(segment, '-'), number...)
 	return c, true
+}
+
+// decodeText reads Base64 of any UTF-8 text: people name services in their own language.
+func decodeText(v []byte) (string, bool) {
+	if len(v) > base64.StdEncoding.EncodedLen(4*maxSW8) {
+		return "", false
+	}
+	text, err := base64.StdEncoding.AppendDecode(nil, v)
+	return string(text), err == nil && utf8.Valid(text)
 }
 
 // decode reads a Base64 id of printable characters.

@@ -34,6 +34,7 @@ type ids struct {
 	span    []byte
 	parent  []byte
 	sampled string
+	caller  [4]string // sw8: service, instance, endpoint, address
 }
 
 // Parse reads the trace context of a request into out and reports whether there is a valid one. When several formats are valid, the
@@ -41,11 +42,12 @@ type ids struct {
 //
 // out.TraceID and SpanID are those of the span on the caller's side, in lower-case hex as long as they were sent; for sw8 they are
 // text, and the span is "<segment id>-<span number>". Sampled is "1", "0", "d" (debug: sampled for sure) or "" (left to the callee).
-// A context that only carries a sampling decision has no ids.
+// A context that only carries a sampling decision has no ids. An sw8 also says who called, a traceparent may have a tracestate.
 func Parse(h Fields, out *facts.TraceContext) (ok bool, odd Anomalies) {
 	var found [numFormats]ids
 	multi := &found[b3Multi]
 	multi.valid = true
+	var state []byte
 	for i := range h.NumFields() {
 		name, value := h.Field(i)
 		switch len(name) {
@@ -67,7 +69,13 @@ func Parse(h Fields, out *facts.TraceContext) (ok bool, odd Anomalies) {
 			if equalFold(name, "uber-trace-id") {
 				take(&found[jaeger], parseUber, value, UberInvalid, &odd)
 			}
-		case len("x-b3-flags"), len("x-b3-traceid"), len("x-b3-parentspanid"):
+		case len("tracestate"): // and x-b3-flags
+			if equalFold(name, "tracestate") {
+				state = addState(state, value)
+			} else {
+				multi.field(name, value, &odd)
+			}
+		case len("x-b3-traceid"), len("x-b3-parentspanid"):
 			multi.field(name, value, &odd)
 		}
 	}
@@ -92,8 +100,16 @@ func Parse(h Fields, out *facts.TraceContext) (ok bool, odd Anomalies) {
 	*out = facts.TraceContext{Format: formatNames[best], Sampled: c.sampled}
 	if best == int(sw8) {
 		out.TraceID, out.SpanID = string(c.trace), string(c.span)
+		out.Service, out.Instance, out.Endpoint, out.Address = c.caller[0], c.caller[1], c.caller[2], c.caller[3]
 	} else {
 		out.TraceID, out.SpanID, out.ParentID = lower(c.trace), lower(c.span), lower(c.parent)
+	}
+	if best == int(w3c) && len(state) > 0 {
+		if validState(state) {
+			out.State = string(state)
+		} else {
+			odd.Add(TracestateInvalid)
+		}
 	}
 	return true, odd
 }
