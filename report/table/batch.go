@@ -102,7 +102,7 @@ func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) con
 		Dropped:     x.Dropped(), DropReasons: b.drops(x.Drops),
 		ResetsSent: x.ResetsSent, ResetsReceived: x.ResetsReceived, ResetReason: x.ResetReason,
 		OwnZero: x.ZeroWindows[0], OwnZeroTime: int64(x.ZeroWindowTime[0]),
-		PeerZero: x.ZeroWindows[1], PeerZeroTime: int64(x.ZeroWindowTime[1]),
+		PeerZero: x.ZeroWindows[1], PeerZeroTime: int64(x.ZeroWindowTime[1]), Upgrade: c.Upgrade,
 	}
 }
 
@@ -134,6 +134,9 @@ func (w *Writer) exchangeRow(b *batch[exchangeRow], x *facts.Exchange) exchangeR
 		ResponseChunked: x.Response.Chunked, ResponseCalls: x.Response.Calls,
 		Pipelined: x.Pipelined, Complete: x.Missing == 0, Missing: w.missing.list(x.Missing), Pairing: x.Pairing.String(),
 		Interim: noShort, Anomalies: noStrings,
+		Process: x.Process, Upgrade: x.Upgrade, Upload: b.unless(int64(x.Upload), -1), Download: b.unless(int64(x.Download), -1),
+		RequestTime: int64(x.Request.CallTime), RequestBlocked: x.Request.Blocked,
+		ResponseTime: int64(x.Response.CallTime), ResponseBlocked: x.Response.Blocked,
 	}
 	if x.SeqValid {
 		r.Sequence = point(&b.words, uint32(x.Seq))
@@ -143,6 +146,7 @@ func (w *Writer) exchangeRow(b *batch[exchangeRow], x *facts.Exchange) exchangeR
 	}
 	if t := x.Trace; t != nil {
 		r.TraceFormat, r.TraceID, r.SpanID, r.ParentSpanID, r.Sampled = t.Format, t.TraceID, t.SpanID, t.ParentID, t.Sampled
+		r.TraceState, r.TraceService, r.TraceInstance, r.TraceEndpoint, r.TraceAddress = t.State, t.Service, t.Instance, t.Endpoint, t.Address
 	}
 	if n := len(x.Interim); n > 0 {
 		from := len(b.short)

@@ -88,6 +88,7 @@ type connectionRow struct {
 	TLSClear       uint64   `parquet:"tls_clear_bytes" json:"tls_clear_bytes" doc:"bytes, both directions, of records that are not encrypted: the handshake up to its keys"`
 	TLSOpened      uint64   `parquet:"tls_opened_bytes" json:"tls_opened_bytes" doc:"bytes, both directions, of encrypted records whose plaintext is known"`
 	TLSUnread      string   `parquet:"tls_unread,dict" json:"tls_unread" doc:"why other encrypted bytes are not: no_handshake, no_key, suite, gap, bounded; empty: there are none"`
+	Upgrade        string   `parquet:"upgrade,dict" json:"upgrade" doc:"what it went over to after HTTP/1: websocket, h2c, connect (a tunnel), ...; empty: it did not"`
 }
 
 type exchangeRow struct {
@@ -135,6 +136,19 @@ type exchangeRow struct {
 	SpanID          string   `parquet:"span_id" json:"span_id" doc:"of the caller"`
 	ParentSpanID    string   `parquet:"parent_span_id" json:"parent_span_id" doc:"of the caller's caller, where the format has it"`
 	Sampled         string   `parquet:"trace_sampled,dict" json:"trace_sampled" doc:"1, 0, d (debug) or empty (left to the callee)"`
+	Process         string   `parquet:"process,dict" json:"process" doc:"name of the process"`
+	Upgrade         string   `parquet:"upgrade,dict" json:"upgrade" doc:"what the connection speaks behind it: websocket, h2c, connect (a tunnel), ...; empty: HTTP/1"`
+	Upload          *int64   `parquet:"upload_ns,optional" json:"upload_ns" doc:"ns, from the first to the last request byte, on this end"`
+	Download        *int64   `parquet:"download_ns,optional" json:"download_ns" doc:"ns, from the first to the last response byte, on this end"`
+	RequestTime     int64    `parquet:"request_call_ns" json:"request_call_ns" doc:"ns in the system calls that moved the request, waiting included: also for the request"`
+	RequestBlocked  uint32   `parquet:"request_blocked_calls" json:"request_blocked_calls" doc:"of these calls, those inside which the thread left its CPU"`
+	ResponseTime    int64    `parquet:"response_call_ns" json:"response_call_ns" doc:"ns in the system calls that moved the response, waiting included"`
+	ResponseBlocked uint32   `parquet:"response_blocked_calls" json:"response_blocked_calls" doc:"of these calls, those inside which the thread left its CPU"`
+	TraceState      string   `parquet:"trace_state" json:"trace_state" doc:"tracestate of a w3c context, as sent"`
+	TraceService    string   `parquet:"trace_service,dict" json:"trace_service" doc:"calling service, of an sw8 context"`
+	TraceInstance   string   `parquet:"trace_instance,dict" json:"trace_instance" doc:"its instance"`
+	TraceEndpoint   string   `parquet:"trace_endpoint,dict" json:"trace_endpoint" doc:"the endpoint that it was serving"`
+	TraceAddress    string   `parquet:"trace_address,dict" json:"trace_address" doc:"the address that it called"`
 }
 
 type edgeRow struct {
