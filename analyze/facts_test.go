@@ -70,6 +70,7 @@ func parse(t testing.TB, reel []byte) *source {
 type report struct {
 	Connections []facts.Connection
 	Exchanges   []facts.Exchange
+	Lookups     []facts.Lookup
 	Result      *analyze.Result
 }
 
@@ -85,6 +86,11 @@ func (r *report) Exchange(x *facts.Exchange) error {
 		m.Headers, m.Body, m.Syscalls = slices.Clone(m.Headers), bytes.Clone(m.Body), slices.Clone(m.Syscalls)
 	}
 	r.Exchanges = append(r.Exchanges, c)
+	return nil
+}
+
+func (r *report) Lookup(l *facts.Lookup) error {
+	r.Lookups = append(r.Lookups, *l)
 	return nil
 }
 

@@ -1,10 +1,12 @@
 package analyze
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/coverage"
+	"github.com/ebpf-reel/reel/analyze/dns"
 	"github.com/ebpf-reel/reel/analyze/exchange"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
@@ -18,9 +20,9 @@ import (
 // Run analyzes src and gives connections and exchanges to sink. It reads the reel twice: first the small tables, which say
 // what time it was, who was who, and what the recorder could not see; then sockets, io and what TCP did, once, in a stream:
 //
-//	rows ─► order ─► conn ─► tls ───► exchange ─► topology ─► edges
-//	        causal   byte    plain-   HTTP/1       │
-//	        order    streams text     pairs        └─► sink: exchanges as they end, connections when they are over
+//	rows ─► order ─► conn ─► dns ─► tls ───► exchange ─► topology ─► edges
+//	        causal   byte    UDP    plain-   HTTP/1       │
+//	        order    streams        text     pairs        └─► sink: exchanges, lookups as they end, connections when they are over
 //	          └────────┴────────┴────────┴───────────────► ledger
 //
 // The error is the context's, the sink's, or one of reading nothing at all; damage in the reel is in the ledger.
@@ -34,7 +36,8 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	out := &output{sink: sink, ground: ground}
 	out.fold = topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
-	table := conn.NewTable(cfg.Conn, tls.New(cfg.TLS, tally, out), ground.processes, tally)
+	names := dns.New(tally, tls.New(cfg.TLS, tally, out), out.lookup)
+	table := conn.NewTable(cfg.Conn, names, ground.processes, tally)
 	window := order.New(cfg.Order, table.Row)
 
 	var n uint64
@@ -50,7 +53,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 		if err := window.Push(row); err != nil {
 			return nil, err
 		}
-		if err := out.Err(); err != nil {
+		if err := cmp.Or(out.Err(), names.Err()); err != nil {
 			return nil, err
 		}
 	}
@@ -60,7 +63,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	if err := table.Flush(); err != nil {
 		return nil, err
 	}
-	if err := out.Err(); err != nil {
+	if err := cmp.Or(out.Err(), names.Err()); err != nil {
 		return nil, err
 	}
 	tally.Add(ledger.LateRow, window.TooLate(), ledger.Where{})
@@ -110,6 +113,14 @@ func (g *ground) program(c *conn.Conn, x *facts.Exchange) *process.Image {
 		return i
 	}
 	return g.processes.At(x.PID, x.Start)
+}
+
+func (o *output) lookup(l *facts.Lookup) error {
+	l.StartWall = o.ground.wall(l.Start)
+	if sink, takes := o.sink.(LookupSink); takes {
+		return sink.Lookup(l)
+	}
+	return nil
 }
 
 func (o *output) exchange(c *conn.Conn, x *facts.Exchange) error {

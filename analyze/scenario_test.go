@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -87,6 +88,9 @@ func render(t testing.TB, r *report) []byte {
 	}
 	for i := range r.Exchanges {
 		line("exchange", exchangeLine(&r.Exchanges[i]))
+	}
+	for i := range r.Lookups {
+		line("lookup", lookupLine(&r.Lookups[i]))
 	}
 	for i := range r.Connections {
 		line("connection", connectionLine(&r.Connections[i]))
@@ -185,6 +189,27 @@ type ledgerLine struct {
 	Count    uint64 `json:"count"`
 	Bytes    uint64 `json:"bytes,omitempty"`
 	Example  string `json:"example,omitempty"`
+}
+
+func lookupLine(l *facts.Lookup) any {
+	return struct {
+		ID        facts.LookupID `json:"id"`
+		Conn      facts.ConnID   `json:"conn"`
+		Role      string         `json:"role"`
+		PID       format.PID     `json:"pid"`
+		Remote    string         `json:"remote"`
+		Name      string         `json:"name"`
+		Type      string         `json:"type"`
+		Code      string         `json:"code,omitempty"`
+		Answers   int            `json:"answers"`
+		Addresses []netip.Addr   `json:"addresses,omitempty"`
+		Queries   int            `json:"queries"`
+		Bytes     [2]uint64      `json:"bytes"`
+		Start     string         `json:"start"`
+		Duration  string         `json:"duration,omitempty"`
+		Missing   []string       `json:"missing,omitempty"`
+	}{l.ID, l.Conn, l.Role.String(), l.PID, l.Remote.String(), l.Name, l.Type, l.Code, l.Answers, l.Addresses, l.Queries, [2]uint64{l.Sent, l.Received},
+		time.Duration(l.Start).String(), span(l.Duration), missing(l.Missing)}
 }
 
 func exchangeLine(x *facts.Exchange) any {

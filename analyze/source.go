@@ -30,6 +30,12 @@ type Sink interface {
 	Exchange(*facts.Exchange) error
 }
 
+// LookupSink is a Sink that takes DNS lookups too, as they end.
+type LookupSink interface {
+	Sink
+	Lookup(*facts.Lookup) error
+}
+
 // MemoryLimit is what an analysis needs at most, whatever it is fed: for debug.SetMemoryLimit, so that garbage is collected
 // before it grows beyond that.
 const MemoryLimit = 448 << 20

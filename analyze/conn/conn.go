@@ -129,8 +129,10 @@ type Conn struct {
 		tid format.TID
 	}
 	hold      *hold
-	peer      *Conn // as long as both are kept
-	nextTuple *Conn // in the table's chain
+	peer      *Conn  // as long as both are kept
+	peers     *peers // of a UDP socket that talks to several
+	firstOut  bool   // of UDP: the first datagram was sent
+	nextTuple *Conn  // in the table's chain
 	activity  uint32
 }
 
@@ -150,7 +152,8 @@ const (
 	flagIndexed
 	flagUnix // an AF_UNIX socket
 	flagUDP
-	flagPair // of socketpair(2): neither end is client or server
+	flagPair         // of socketpair(2): neither end is client or server
+	flagLocalGuessed // the local address is no row's: see meet
 )
 
 func (c *Conn) has(f flag) bool { return c.flags&f != 0 }

@@ -29,22 +29,6 @@ func (t *Table) addressUnix(c *Conn, r *format.Socket) {
 	t.pair(c, o)
 }
 
-// datagram takes what an io row alone says of its socket: the family, and the peer of a datagram. A socket that talks to several
-// is named by the first.
-func (c *Conn) datagram(r *format.IO) {
-	if r.Family == familyUnix {
-		c.set(flagUnix)
-		return
-	}
-	if r.Flags&format.IODgram == 0 {
-		return
-	}
-	c.set(flagUDP)
-	if !c.Remote.Addr.IsValid() && r.Remote.IsValid() {
-		c.Remote.Addr, c.Remote.Port = r.Remote.Unmap(), r.RPort
-	}
-}
-
 // carrier names what carries a connection whose content shows nothing.
 func (c *Conn) carrier() Proto {
 	switch {

@@ -135,6 +135,9 @@ func (t *Table) guess(c *Conn) {
 	case r < wellKnown && l >= wellKnown:
 		c.role(format.RoleClient, ByPort)
 	}
+	if c.Role == format.RoleUnknown && c.has(flagUDP) && c.has(flagAnyIO) {
+		c.Sends(Out, c.firstOut)
+	}
 	switch {
 	case c.Role == format.RoleUnknown && c.has(flagPair):
 	case c.Role == format.RoleUnknown:

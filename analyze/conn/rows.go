@@ -28,24 +28,26 @@ func (t *Table) io(r *format.IO) {
 	}
 	c := t.ofIO(r)
 	d := Dir(r.Dir - format.Read)
-	c.datagram(r)
+	t.datagram(c, r)
+	to := t.toPeer(c, r)
 	// Of a call that moved several messages, each has a row: it is one call.
 	if r.Flags&format.IOSameCall == 0 {
-		c.Calls[d]++
+		to.Calls[d]++
 	}
 	if r.Duration > 0 && r.Flags&format.IOSameCall == 0 {
-		c.CallTime[d] = min(c.CallTime[d], math.MaxInt64-r.Duration) + r.Duration
+		to.CallTime[d] = min(to.CallTime[d], math.MaxInt64-r.Duration) + r.Duration
 	}
 	if r.SRTT > 0 {
 		c.SRTT = r.SRTT
 		c.transport.rtt(r.SRTT)
 	}
 	t.owner(c, r.PID, r.Time)
+	t.owner(to, r.PID, r.Time)
 	if r.Flags&format.IOMasked != 0 {
 		t.ledger.Add(ledger.Masked, 1, c.where(r.Time))
 	}
 	if r.Ret < 0 {
-		c.failed(-r.Ret)
+		to.failed(-r.Ret)
 		return
 	}
 	if r.Flags&format.IOPeek != 0 {
@@ -60,7 +62,7 @@ func (t *Table) io(r *format.IO) {
 		t.overlapping(c, d, r, r.Ret)
 		return
 	}
-	c.End = max(c.End, r.Time)
+	c.End, to.End = max(c.End, r.Time), max(to.End, r.Time)
 	if r.Ret == 0 && r.Flags&format.IOEOF == 0 {
 		return
 	}

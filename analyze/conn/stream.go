@@ -153,9 +153,10 @@ func (t *Table) deliver(c *Conn, d Dir, r *format.IO, over int64) {
 	s := &c.dirs[d]
 	n := r.Ret
 	s.soft = false
-	c.Bytes[d] += uint64(n)
+	to := t.toPeer(c, r)
+	to.Bytes[d] += uint64(n)
 	have := min(int64(len(r.Payload)), n)
-	t.countCut(c, r, n-have)
+	t.countCut(to, r, n-have)
 	if over > 0 {
 		t.overlapping(c, d, r, over)
 		if over >= n {
@@ -167,7 +168,7 @@ func (t *Table) deliver(c *Conn, d Dir, r *format.IO, over int64) {
 	}
 	ch := &t.chunk
 	*ch = Chunk{
-		Start: entry(r), End: r.Time, PID: r.PID, TID: r.TID, Call: c.nextCall(), Turn: !c.has(flagAnyIO) || c.lastDir != d,
+		Start: entry(r), End: r.Time, PID: r.PID, TID: r.TID, Call: to.nextCall(), Turn: !to.has(flagAnyIO) || to.lastDir != d,
 		By: r.Call, Blocked: r.Flags&format.IOBlocked != 0, Moved: uint64(n), SRTT: r.SRTT,
 		Seq: s.seq, SeqValid: s.known,
 	}
@@ -176,16 +177,21 @@ func (t *Table) deliver(c *Conn, d Dir, r *format.IO, over int64) {
 		ch.Cut = uint64(n - over)
 	} else {
 		ch.Bytes, ch.Cut = r.Payload[:have], uint64(n-have)
-		c.Captured[d] += uint64(have)
+		to.Captured[d] += uint64(have)
 	}
 	s.seq += format.Seq(uint32(n - over))
 	s.at = r.Time
-	c.lastDir = d
-	c.set(flagAnyIO)
+	to.spoken(d)
+	to.lastDir = d
+	to.set(flagAnyIO)
 	if s.ended {
 		s.ended = false // bytes behind an end: the end was not one
 	}
-	t.handler.Data(c, d, ch)
+	if to != c {
+		c.set(flagAnyIO)
+		c.nextCall() // its socket is in use
+	}
+	t.handler.Data(to, d, ch)
 }
 
 // overlapping counts a row whose first over bytes were delivered, or counted as lost, before.

@@ -102,7 +102,7 @@ func (t *Table) Flush() error {
 			rest = append(rest, c)
 		}
 	}
-	slices.SortFunc(rest, func(a, b *Conn) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(rest, byID)
 	for _, c := range rest {
 		t.finish(c)
 	}
@@ -111,6 +111,8 @@ func (t *Table) Flush() error {
 	}
 	return t.err
 }
+
+func byID(a, b *Conn) int { return cmp.Compare(a.ID, b.ID) }
 
 // expire does what is due by now.
 func (t *Table) expire() {
@@ -145,14 +147,20 @@ func later(t format.KTime, d time.Duration) format.KTime {
 	return t + format.KTime(d)
 }
 
-// create adds a connection that begins at a time.
+// create adds the connection of a socket, which begins at a time.
 func (t *Table) create(id format.SocketID, inode format.Inode, at format.KTime) *Conn {
+	c := t.add(id, inode, at)
+	t.live[id] = c
+	return c
+}
+
+// add makes a connection, and room for it.
+func (t *Table) add(id format.SocketID, inode format.Inode, at format.KTime) *Conn {
 	if t.open >= t.limits.Conns {
 		t.evict()
 	}
 	t.lastID++
 	c := &Conn{ID: t.lastID, Socket: id, Inode: inode, Start: at, End: at, Connect: -1}
-	t.live[id] = c
 	t.open++
 	if t.byAge.len() > 2*t.open+1024 {
 		t.byAge.keep(func(c *Conn) bool { return !c.has(flagFinished) })
@@ -193,6 +201,7 @@ func (t *Table) finish(c *Conn) {
 		return
 	}
 	t.giveUp(c, math.MaxInt64)
+	t.dismiss(c)
 	for _, d := range [...]Dir{In, Out} {
 		t.tail(c, d)
 	}

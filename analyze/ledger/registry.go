@@ -124,6 +124,10 @@ const (
 	PipelineFull
 	ParsersFull
 	NotHTTP
+	DNSUnread
+	DNSUnasked
+	DNSUnanswered
+	DNSWaitingFull
 
 	// What decryption says.
 	TLSNoSecret
@@ -249,6 +253,10 @@ var registry = [numNames]registered{
 	ParsersFull:        {"parsers_full", facts.DataLoss, Analysis, "More connections were inside a message than the analysis follows; the messages of the others are not shown."},
 	NotHTTP:            {"not_http", facts.Info, Analysis, "Connections speak something other than HTTP/1: their bytes are counted, their content is not shown."},
 
+	DNSUnread:      {"dns_unread", facts.Notice, Analysis, "Datagrams of port 53 are no DNS messages, or were cut before their question ends; if they were cut, raise --snaplen."},
+	DNSUnasked:     {"dns_unasked", facts.Info, Analysis, "A DNS response has no query in the reel: it was sent before the capture, or was answered already."},
+	DNSUnanswered:  {"dns_unanswered", facts.Notice, Analysis, "A DNS query has no response in the reel: none came, or the capture ended before it, or it was lost."},
+	DNSWaitingFull: {"dns_waiting_full", facts.Notice, Analysis, "More DNS queries waited for a response at a time than are kept; the oldest were given out as unanswered."},
 	TLSNoSecret:    {"tls_no_secret", facts.Notice, Analysis, "The key log has no secret for these TLS connections, or theirs opens nothing; let the program log its keys (SSLKEYLOGFILE) before it connects."},
 	TLSUnreadable:  {"tls_unreadable", facts.Notice, Analysis, "TLS connections use a version or a cipher suite that cannot be decrypted; their ciphertext is counted."},
 	TLSUnopened:    {"tls_unopened", facts.DataLoss, Analysis, "Ciphertext could not be decrypted, since bytes are missing before it; raise --snaplen, or the ring if bytes were lost."},
