@@ -18,6 +18,7 @@ const DefaultLimit = 4096
 // Fold adds connections up. The zero value is ready.
 type Fold struct {
 	rows   map[key]*facts.TLSCoverage
+	order  []*facts.TLSCoverage
 	others *facts.TLSCoverage // of processes beyond the limit
 }
 
@@ -87,20 +88,21 @@ func (f *Fold) row(pid format.PID, image *process.Image) *facts.TLSCoverage {
 		r.Process, r.Exe = image.Name(), image.Exe
 	}
 	f.rows[k] = r
+	f.order = append(f.order, r)
 	return r
 }
 
 // Result returns the rows: those of which most is not read come first.
 func (f *Fold) Result() []facts.TLSCoverage {
 	rows := make([]facts.TLSCoverage, 0, len(f.rows)+1)
-	for _, r := range f.rows {
+	for _, r := range f.order {
 		if len(r.Libraries) == 0 {
 			r.Libraries = foreign(r.Exe)
 		}
 		rows = append(rows, *r)
 	}
-	slices.SortFunc(rows, func(a, b facts.TLSCoverage) int {
-		return cmp.Or(cmp.Compare(b.Ciphertext-b.Opened, a.Ciphertext-a.Opened), cmp.Compare(b.Ciphertext, a.Ciphertext), cmp.Compare(a.PID, b.PID), cmp.Compare(a.Process, b.Process))
+	slices.SortStableFunc(rows, func(a, b facts.TLSCoverage) int {
+		return cmp.Or(cmp.Compare(b.Ciphertext-b.Opened, a.Ciphertext-a.Opened), cmp.Compare(b.Ciphertext, a.Ciphertext))
 	})
 	if f.others != nil {
 		rows = append(rows, *f.others)

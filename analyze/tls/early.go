@@ -53,10 +53,13 @@ func (s *Stage) earlyData(c *conn.Conn, t *session, taken bool) {
 	}
 	t.early.taken, t.early.refused = taken, !taken
 	dir.keys, dir.secret, dir.seq = traffic13(t.suite, t.secrets[keylog.ClientEarly]), nil, 0
+	answer := s.plain // has the message with the answer, and what comes behind it
+	s.plain = nil
 	for _, b := range held {
 		r := record{header: header(b), body: b[headerLen:], whole: true, first: origin{start: c.Start}}
 		s.record(c, t, t.client, &r, &conn.Chunk{Start: c.Start, End: c.Start, PID: c.PID})
 	}
+	s.plain = answer
 }
 
 // endEarly takes the end of the early data: the keys of the handshake are next.

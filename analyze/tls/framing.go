@@ -33,6 +33,16 @@ type hole struct {
 	bytes   int64 // as far as known
 	unknown bool  // there is more, nobody knows how much
 	lost    bool  // calls are missing; else their bytes were cut
+	// Of the calls that moved them:
+	start, end format.KTime
+}
+
+// moved notes that a call moved bytes of the hole.
+func (h *hole) moved(ch *conn.Chunk) {
+	if h.end == 0 {
+		h.start = ch.Start
+	}
+	h.end = ch.End
 }
 
 func (h *hole) open() bool { return h.bytes > 0 || h.unknown }

@@ -18,6 +18,9 @@ func (s *Stage) decrypt(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 	if ch.Cut > 0 {
 		dir.skip(int64(min(ch.Cut, 1<<62)), true, take)
 	}
+	if dir.hole.open() {
+		dir.hole.moved(ch)
+	}
 }
 
 // record takes one record.

@@ -152,6 +152,10 @@ func (s *Stage) settle(c *conn.Conn, t *session, d conn.Dir, g *guess, seq uint6
 	if !h.open() || hidden == 0 && g.epoch == 0 && !h.unknown {
 		return
 	}
+	at := *ch
+	if h.end != 0 {
+		at.Start, at.End = h.start, h.end
+	}
 	switch per := int64(g.keys.overhead()); {
 	case !dir.data, !before && hidden == 0:
 		return // it hid handshake records only
@@ -159,15 +163,15 @@ func (s *Stage) settle(c *conn.Conn, t *session, d conn.Dir, g *guess, seq uint6
 		// What of it is handshake, or how its records are padded, cannot be told.
 		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadGap)
 		s.ledger.AddBytes(ledger.TLSUnopened, 1, uint64(h.bytes), ledger.Where{At: ch.End, Conn: c.ID, PID: c.PID})
-		s.emitLost(c, t, d, -1, ch.Start, ch)
+		s.emitLost(c, t, d, -1, at.Start, &at)
 	default:
 		// The sequence numbers tell how many records there are, so their plaintext has a length.
 		n := h.bytes - int64(hidden)*per
 		c.TLS.Opened[d] += uint64(h.bytes)
 		if h.lost {
-			s.emitLost(c, t, d, n, ch.Start, ch)
+			s.emitLost(c, t, d, n, at.Start, &at)
 		} else {
-			s.emit(c, t, d, nil, uint64(n), &origin{start: ch.Start}, ch)
+			s.emit(c, t, d, nil, uint64(n), &origin{start: at.Start}, &at)
 		}
 	}
 }
@@ -234,7 +238,9 @@ func (s *Stage) search(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 			continue
 		}
 		before := dir.hole.bytes
-		dir.hole.bytes += int64(i)
+		if dir.hole.bytes += int64(i); i > 0 {
+			dir.hole.moved(ch)
+		}
 		at := len(ch.Bytes) - len(buf) // of buf in the bytes of ch: it ends where they end
 		r := record{header: h, body: buf[i+headerLen : end], whole: true,
 			first: origin{ch.Start, ch.Seq + format.Seq(uint32(at+i)), ch.SeqValid}}

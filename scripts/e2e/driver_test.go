@@ -26,9 +26,10 @@ const driverEnv = "REEL_E2E_DRIVER"
 type driverSpec struct {
 	Addr     string // host:port
 	Conns    int
-	Requests int  // plain GETs in all
-	Odd      int  // rounds of the odd requests, on connections of their own
-	Early    bool // connect, and send one request, before the gate opens
+	Requests int    // plain GETs in all
+	Odd      int    // rounds of the odd requests, on connections of their own
+	Early    bool   // connect, and send one request, before the gate opens
+	KeyLog   string // speak TLS, and write a key log there
 	Out      string
 }
 
@@ -119,11 +120,18 @@ func driverMain(text string) int {
 
 func drive(spec driverSpec) error {
 	var conns []*client
+	secure, err := secureBy(spec.KeyLog)
+	if err != nil {
+		return err
+	}
 	open := func() error {
 		for len(conns) < spec.Conns {
 			c, err := dial(spec.Addr)
 			if err != nil {
 				return err
+			}
+			if secure != nil {
+				c.speakTLS(secure(len(conns)))
 			}
 			conns = append(conns, c)
 		}
