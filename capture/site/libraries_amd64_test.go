@@ -123,4 +123,3 @@ func TestOpenSSL(t *testing.T) {
 		t.Errorf("found %d of 2 functions", found)
 	}
 }
-
