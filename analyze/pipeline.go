@@ -18,7 +18,7 @@ import (
 )
 
 // Run analyzes src and gives connections and exchanges to sink. It reads the reel twice: first the small tables, which say
-// what time it was, who was who, and what the recorder could not see; then sockets, io and what TCP did, once, in a stream:
+// what time it was, who was who, and what the recorder could not see; then sockets, io and what TCP and TLS libraries did, once, in a stream:
 //
 //	rows ─► order ─► conn ─► dns ─► tls ───► exchange ─► topology ─► edges
 //	        causal   byte    UDP    plain-   HTTP/1       │
@@ -33,6 +33,9 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 		return nil, err
 	}
 
+	if cfg.TLS.Ties, err = tieUp(ctx, src, tally); err != nil {
+		return nil, err
+	}
 	out := &output{sink: sink, ground: ground}
 	out.fold = topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
@@ -41,7 +44,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	window := order.New(cfg.Order, table.Row)
 
 	var n uint64
-	for row, err := range src.Rows(format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO, format.TableTCP}}) {
+	for row, err := range src.Rows(format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO, format.TableTCP, format.TableTLS}}) {
 		if err != nil {
 			unread(tally, err)
 			continue
@@ -50,6 +53,9 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 			return nil, ctx.Err()
 		}
 		ground.saw(row)
+		if r, ok := row.(*format.TLS); ok {
+			row = cfg.TLS.Ties.Tied(r)
+		}
 		if err := window.Push(row); err != nil {
 			return nil, err
 		}

@@ -22,14 +22,18 @@ const (
 )
 
 // live are the variables that change while programs run, by SetSnaplen, SetShed and as hooks come into place: pages of the programs' data, mapped here.
-type live struct{ snaplen, shed, keep, stacks, copies *ebpf.Variable }
+// Objects that share a header have each their own.
+type live struct {
+	snaplen, shed              []*ebpf.Variable
+	keep, ties, stacks, copies *ebpf.Variable
+}
 
 func (l *live) find(coll *ebpf.Collection) {
 	if v := coll.Variables["snaplen"]; v != nil {
-		l.snaplen = v
+		l.snaplen = append(l.snaplen, v)
 	}
 	if v := coll.Variables["shed"]; v != nil {
-		l.shed = v
+		l.shed = append(l.shed, v)
 	}
 	if v := coll.Variables["copy_chunks"]; v != nil {
 		l.copies = v
@@ -39,6 +43,10 @@ func (l *live) find(coll *ebpf.Collection) {
 	}
 	if v := coll.Variables["kept_until_freed"]; v != nil {
 		l.keep = v
+	}
+	// Of the objects that have it, the one that records system calls reads it.
+	if v := coll.Variables["tie_modes"]; v != nil && coll.Programs["sys_exit"] != nil {
+		l.ties = v
 	}
 }
 
@@ -52,7 +60,7 @@ func (l *live) keepUntilFreed() error {
 
 // SetSnaplen changes Options.Snaplen. It holds for calls that end from now on, also of messages that have begun.
 func (o *Objects) SetSnaplen(bytes uint32) error {
-	if err := o.live.snaplen.Set(bytes); err != nil {
+	if err := setAll(o.live.snaplen, bytes); err != nil {
 		return fmt.Errorf("set the bytes that are copied of a message: %w", err)
 	}
 	return nil
@@ -60,7 +68,7 @@ func (o *Objects) SetSnaplen(bytes uint32) error {
 
 // SetShed changes what is left out, for calls that end from now on.
 func (o *Objects) SetShed(level ShedLevel) error {
-	if err := o.live.shed.Set(uint32(level)); err != nil {
+	if err := setAll(o.live.shed, uint32(level)); err != nil {
 		return fmt.Errorf("set what is left out: %w", err)
 	}
 	if o.live.stacks == nil {
@@ -68,6 +76,32 @@ func (o *Objects) SetShed(level ShedLevel) error {
 	}
 	if err := o.live.stacks.Set(uint32(boolByte(level >= ShedStacks))); err != nil {
 		return fmt.Errorf("leave out stacks: %w", err)
+	}
+	return nil
+}
+
+func setAll(variables []*ebpf.Variable, value uint32) error {
+	for _, v := range variables {
+		if err := v.Set(value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Ties says whose system calls are tied to the call of a TLS library that they are made in: include/tie.h.
+type Ties uint32
+
+// Those who may be inside such a call. Goroutines are looked up besides threads, at some cost to every recorded system call.
+const (
+	TieThreads    Ties = 1
+	TieGoroutines Ties = 2
+)
+
+// SetTies changes what is looked up, for system calls that end from now on.
+func (o *Objects) SetTies(t Ties) error {
+	if err := o.live.ties.Set(uint32(t)); err != nil {
+		return fmt.Errorf("set how plaintext is tied to sockets: %w", err)
 	}
 	return nil
 }

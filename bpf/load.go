@@ -47,6 +47,7 @@ var parts = []part{
 	{"process", loadProcess},
 	{"tcp", loadTcp},
 	{"tlskeys", loadTlskeys},
+	{"plaintext", loadPlaintext},
 	{"snapshot", loadSnapshot},
 	{"profile", loadProfile},
 }

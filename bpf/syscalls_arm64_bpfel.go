@@ -25,6 +25,7 @@ const (
 	syscallsMapScratch           = "scratch"
 	syscallsMapSockets           = "sockets"
 	syscallsMapTargets           = "targets"
+	syscallsMapTlsCalls          = "tls_calls"
 	syscallsMapUnseen            = "unseen"
 	syscallsProgExitCloses       = "exit_closes"
 	syscallsProgSchedPrepareExec = "sched_prepare_exec"
@@ -38,6 +39,7 @@ const (
 	syscallsVarSalt              = "salt"
 	syscallsVarShed              = "shed"
 	syscallsVarSnaplen           = "snaplen"
+	syscallsVarTieModes          = "tie_modes"
 	syscallsVarTransferLimit     = "transfer_limit"
 	syscallsVarWakeBytes         = "wake_bytes"
 	syscallsVarWatchCgroups      = "watch_cgroups"
@@ -106,6 +108,7 @@ type syscallsMapSpecs struct {
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Sockets       *ebpf.MapSpec `ebpf:"sockets"`
 	Targets       *ebpf.MapSpec `ebpf:"targets"`
+	TlsCalls      *ebpf.MapSpec `ebpf:"tls_calls"`
 	Unseen        *ebpf.MapSpec `ebpf:"unseen"`
 }
 
@@ -119,6 +122,7 @@ type syscallsVariableSpecs struct {
 	Salt          *ebpf.VariableSpec `ebpf:"salt"`
 	Shed          *ebpf.VariableSpec `ebpf:"shed"`
 	Snaplen       *ebpf.VariableSpec `ebpf:"snaplen"`
+	TieModes      *ebpf.VariableSpec `ebpf:"tie_modes"`
 	TransferLimit *ebpf.VariableSpec `ebpf:"transfer_limit"`
 	WakeBytes     *ebpf.VariableSpec `ebpf:"wake_bytes"`
 	WatchCgroups  *ebpf.VariableSpec `ebpf:"watch_cgroups"`
@@ -153,6 +157,7 @@ type syscallsMaps struct {
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Sockets       *ebpf.Map `ebpf:"sockets"`
 	Targets       *ebpf.Map `ebpf:"targets"`
+	TlsCalls      *ebpf.Map `ebpf:"tls_calls"`
 	Unseen        *ebpf.Map `ebpf:"unseen"`
 }
 
@@ -167,6 +172,7 @@ func (m *syscallsMaps) Close() error {
 		m.Scratch,
 		m.Sockets,
 		m.Targets,
+		m.TlsCalls,
 		m.Unseen,
 	)
 }
@@ -181,6 +187,7 @@ type syscallsVariables struct {
 	Salt          *ebpf.Variable `ebpf:"salt"`
 	Shed          *ebpf.Variable `ebpf:"shed"`
 	Snaplen       *ebpf.Variable `ebpf:"snaplen"`
+	TieModes      *ebpf.Variable `ebpf:"tie_modes"`
 	TransferLimit *ebpf.Variable `ebpf:"transfer_limit"`
 	WakeBytes     *ebpf.Variable `ebpf:"wake_bytes"`
 	WatchCgroups  *ebpf.Variable `ebpf:"watch_cgroups"`

@@ -34,7 +34,7 @@ func TestMirrorsHaveTheLayoutOfTheObjects(t *testing.T) {
 	mirrors := map[string]any{
 		"event_header": wire.EventHeader{}, "io_event": wire.IOEvent{}, "io_more_event": wire.IOMoreEvent{},
 		"sock_event": wire.SockEvent{}, "proc_event": wire.ProcEvent{}, "tcp_event": wire.TCPEvent{},
-		"unix_event": wire.UnixEvent{}, "tls_key_event": wire.TLSKeyEvent{}, "sample_event": wire.SampleEvent{},
+		"unix_event": wire.UnixEvent{}, "tls_key_event": wire.TLSKeyEvent{}, "sample_event": wire.SampleEvent{}, "tls_event": wire.TLSEvent{},
 	}
 	for _, object := range objects {
 		spec := objectBTF(t, object)
@@ -95,7 +95,7 @@ func TestEnumsHaveTheValuesOfTheObjects(t *testing.T) {
 	for _, object := range objects {
 		spec := objectBTF(t, object)
 		n := 0
-		for _, name := range []string{"event_kind", "io_call", "io_direction", "cut_reason", "io_flag", "sock_op", "sock_role", "proc_op", "proc_flag", "tcp_op", "tcp_cause", "tls_label", "tls_source"} {
+		for _, name := range []string{"event_kind", "io_call", "io_direction", "cut_reason", "io_flag", "sock_op", "sock_role", "proc_op", "proc_flag", "tcp_op", "tcp_cause", "tls_label", "tls_source", "tls_call", "tls_library", "tls_flag"} {
 			var e *btf.Enum
 			if err := spec.TypeByName(name, &e); err != nil {
 				t.Fatalf("%s: %v", object, err)
@@ -116,8 +116,8 @@ func TestEnumsHaveTheValuesOfTheObjects(t *testing.T) {
 // TestObjectsNameNoMachine holds that what is committed does not depend on where it was compiled.
 func TestObjectsNameNoMachine(t *testing.T) {
 	files, err := filepath.Glob("*_bpfel.o")
-	if err != nil || len(files) != 16 {
-		t.Fatalf("%d objects, want 16 (%v)", len(files), err)
+	if err != nil || len(files) != 18 {
+		t.Fatalf("%d objects, want 18 (%v)", len(files), err)
 	}
 	for _, file := range files {
 		b, err := os.ReadFile(file)

@@ -13,7 +13,7 @@ import (
 )
 
 // Decoded is one kernel record as a row. What Kind says is valid: IO with More (EventIO, EventDgram), Chunk, Socket (EventSock,
-// EventUnix), Process, TCP or TLSKey.
+// EventUnix), Process, TCP, TLS or TLSKey.
 type Decoded struct {
 	Kind    EventKind
 	IO      IO
@@ -22,6 +22,7 @@ type Decoded struct {
 	Socket  Socket
 	Process Process
 	TCP     TCP
+	TLS     TLS
 	TLSKey  TLSKey // its bytes alias the Decoded
 	SeenPID PID    // of Process, in the pid namespace that the recorder sees; 0: that is the initial one, or it has none there
 
@@ -38,6 +39,7 @@ const (
 	EventSock   EventKind = wire.EventSock
 	EventProc   EventKind = wire.EventProc
 	EventTCP    EventKind = wire.EventTCP
+	EventTLS    EventKind = wire.EventTLS
 	EventDgram  EventKind = wire.EventDgram
 	EventUnix   EventKind = wire.EventUnix
 	EventTLSKey EventKind = wire.EventTLSKey
@@ -110,6 +112,8 @@ func DecodeEvent(ev []byte, d *Decoded) error {
 		d.tcp(&d.event.TCP)
 	case EventTLSKey:
 		d.tlsKey(&d.event.TLSKey)
+	case EventTLS:
+		d.tls(&d.event.TLS)
 	case EventUnix:
 		d.unix(&d.event.Unix)
 	}

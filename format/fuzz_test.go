@@ -192,6 +192,7 @@ func FuzzParquet(f *testing.F) {
 		fuzzTable(t, data, &tcpTable)
 		fuzzTable(t, data, &tlsKeyTable)
 		fuzzTable(t, data, &probeTable)
+		fuzzTable(t, data, &tlsTable)
 		fuzzTable(t, data, &payloadTable)
 		fuzzIO(t, data, payload)
 		fuzzIO(t, files[TableIO], data)
@@ -235,10 +236,10 @@ func fuzzIO(t *testing.T, ios, payloads []byte) {
 	if err != nil {
 		return
 	}
-	s := &ioSource{fileSource: fileSource[ioRow]{t: r, file: newMemFile(nil), info: File{MinTime: -1 << 63, MaxTime: 1<<63 - 1}}, ref: -1}
+	s := &ioSource{fileSource: fileSource[ioRow]{t: r, file: newMemFile(nil), info: File{MinTime: -1 << 63, MaxTime: 1<<63 - 1}}, payload: payloadSource{ref: -1}}
 	if pp, err := openParquet(newMemFile(payloads)); err == nil {
 		if pt, err := newTableReader(&payloadTable, pp); err == nil {
-			s.payload = newPayloadReader(pt)
+			s.payload.reader = newPayloadReader(pt)
 		}
 	}
 	defer s.close()

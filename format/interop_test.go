@@ -217,6 +217,8 @@ func TestInterop(t *testing.T) {
 			summarize(&moduleTable, readTable(t, r, seg.Number, f, &moduleTable), want)
 		case TableMapping:
 			summarize(&mappingTable, readTable(t, r, seg.Number, f, &mappingTable), want)
+		case TableTLS:
+			summarize(&tlsTable, readTable(t, r, seg.Number, f, &tlsTable), want)
 		}
 	}
 	if all := slices.Collect(TableIDs()); len(seg.Files) != len(all) {

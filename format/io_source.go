@@ -18,13 +18,9 @@ const (
 // beside it.
 type ioSource struct {
 	fileSource[ioRow]
-	next        []ioRow // rows of the next block that were read with those of the last
-	payloadInfo File
-	payloadFile ReadFile
-	payload     *payloadReader // nil: none is read
-	damaged     bool           // bytes that rows refer to cannot be read
-	ref         int64
-	moments     []moment
+	next    []ioRow // rows of the next block that were read with those of the last
+	payload payloadSource
+	moments []moment
 }
 
 // moment is what orders a row of a block.
@@ -92,52 +88,19 @@ func (s *ioSource) attach(b *rowBatch[ioRow]) error {
 	bytes := 0
 	for i := range b.rows[:b.n] {
 		r := &b.rows[i]
-		if r.ref < 0 {
-			continue
-		}
-		if r.ref <= s.ref {
-			return fmt.Errorf("payload_ref %d follows %d", r.ref, s.ref)
-		}
-		s.ref = r.ref
-		if s.payload == nil {
-			if s.damaged {
-				r.Cut = CutDamaged
-			}
-			continue
-		}
-		data, buf, err := s.payload.find(r.ref)
+		data, err := attachPayload(&s.payload, b, r.ref, &r.Cut)
 		if err != nil {
-			r.Cut = CutDamaged
-			s.lose(b, err)
-			continue
+			return err
 		}
 		if bytes += len(data); bytes > maxBlockBytes {
 			return fmt.Errorf("block %d has more than %d bytes of payload", r.block, maxBlockBytes)
 		}
 		r.Payload = data
-		b.retain(buf)
 	}
 	return nil
 }
 
-// lose tells why payload is missing, and ends the reading of a file that is damaged.
-func (s *ioSource) lose(b *rowBatch[ioRow], err error) {
-	if b.warning == nil {
-		b.warning = corruptFile(s.payloadInfo.Name, s.seg, err)
-	}
-	if errors.As(err, new(*pageError)) {
-		s.payload.close()
-		s.payload = nil
-		s.damaged = true
-	}
-}
-
 func (s *ioSource) close() {
-	if s.payload != nil {
-		s.payload.close()
-	}
-	if s.payloadFile != nil {
-		_ = s.payloadFile.Close()
-	}
+	s.payload.close()
 	s.fileSource.close()
 }

@@ -196,6 +196,8 @@ func (ix *journalIndex) add(off int64, frame []byte, pending map[uint16]*pending
 		e.table = TableTCP
 	case EventTLSKey:
 		e.table = TableTLSKey
+	case EventTLS:
+		e.table = TableTLS
 	default:
 		ix.bad++
 		return

@@ -32,6 +32,7 @@ type journalRows struct {
 	symbol    Symbol
 	module    Module
 	mapping   Mapping
+	tls       tlsRow
 }
 
 func newJournalRows(ix *journalIndex, filter Filter) *journalRows {
@@ -77,6 +78,8 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 			return &r.event.TCP, buf, nil
 		case EventTLSKey:
 			return &r.event.TLSKey, buf, nil
+		case EventTLS:
+			return &r.event.TLS, buf, nil
 		}
 		return nil, buf, fmt.Errorf("a record of kind %d is no row", r.event.Kind)
 	}
@@ -137,6 +140,9 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 	case TableMapping:
 		_, err = decodeColumns(body, &mappingTable, &r.mapping)
 		row = &r.mapping
+	case TableTLS:
+		r.tls.TLS.Payload, err = decodeColumns(body, &tlsTable, &r.tls)
+		row = &r.tls.TLS
 	}
 	return row, buf, err
 }
@@ -177,6 +183,11 @@ func (withhold) Fresh() Filter { return withhold{} }
 func (withhold) Apply(row Row) {
 	switch r := row.(type) {
 	case *IO:
+		if len(r.Payload) > 0 {
+			r.Payload = nil
+			r.Cut = CutPolicy
+		}
+	case *TLS:
 		if len(r.Payload) > 0 {
 			r.Payload = nil
 			r.Cut = CutPolicy

@@ -47,9 +47,12 @@ func sampleRows() []Row {
 		&Process{Time: 11, Op: ProcExit, PID: 100, TID: 100, ExitStatus: 9, Comm: "nginx"},
 		&Socket{Time: 12, Duration: -1, FD: -1, Socket: 6, Op: SockState, OldState: TCPFinWait2, NewState: TCPClose, Family: 2, Protocol: 6,
 			BytesAcked: 1 << 40, BytesReceived: 1<<64 - 1, SndWnd: 65535, RcvWnd: 1, Cwnd: 10, MSS: 1448, Interface: 2, Error: 110, RTTMin: 7 * time.Microsecond},
+		&TLS{Time: 13, Duration: 900, CPU: 3, PID: 100, TID: 101, Session: 1<<63 + 7, Socket: 1<<63 + 5, Inode: 9, Library: TLSGnuTLS, Call: TLSReadEx, Dir: Read,
+			Flags: TLSNested | TLSMasked, Cut: CutBudget, Offset: 1 << 40, Ret: 5000, Captured: 5, Payload: []byte("GET /")},
 		&TCP{Time: 13, CPU: 2, Socket: 1<<63 + 5, Inode: 9, NetNS: 4026531840, Op: TCPRetransmit, Cause: CauseProbe, Dir: Write, State: TCPEstablished,
 			CAState: 2, Flags: 24, Family: 2, Value: -11, Local: local, Remote: remote, Seq: 1<<32 - 1, Bytes: 1448, Segs: 1, SRTT: 44 * time.Microsecond,
 			Cwnd: 10, Ssthresh: 1<<31 - 1, SndWnd: 65536, RcvWnd: 5, Retrans: 3, Lost: 1},
+		&TLS{Time: 14, Duration: -1, PID: 100, TID: 101, Session: 8, Library: TLSGo, Call: TLSWrite, Dir: Write, Cut: CutNoCopy, Ret: 10},
 		&TCP{Time: 14, Socket: 6, Op: TCPDrop, Dir: Read, Family: 10, Value: 41, Reason: "TCP_OLD_SEQUENCE", Flags: 0x82, Segs: 2},
 		&TLSKey{Time: 15, CPU: 1, PID: 100, TID: 101, Label: TLSServerTraffic, Source: TLSSourceKDF, Random: []byte{0, 1, 255}, Context: []byte{2}, Secret: []byte{3, 4}},
 		&TLSKey{Time: 16, PID: 100, TID: 100, Label: TLSKeyBlock, Source: TLSSourceGo},
@@ -118,6 +121,10 @@ func cloneRow(row Row) Row {
 		return ptr(r.clone())
 	case *Probe:
 		return ptr(*r)
+	case *TLS:
+		c := *r
+		c.Payload = slices.Clone(r.Payload)
+		return &c
 	}
 	panic(fmt.Sprintf("row of type %T", row))
 }

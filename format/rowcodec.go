@@ -9,7 +9,7 @@ import (
 // The body of a row frame (SPEC.md §4.2), driven by the table's definition:
 //
 //	┌───────┬─────────┬──────────┬─────┬───────────────┬─────────────────────┐
-//	│ table │ columns │ column 0 │ ... │ column n-1    │ payload (io only)   │
+//	│ table │ columns │ column 0 │ ... │ column n-1    │ payload (io, tls)   │
 //	│ u8    │ u8 = n  │          │     │               │ rest of the body    │
 //	└───────┴─────────┴──────────┴─────┴───────────────┴─────────────────────┘
 //
@@ -59,6 +59,10 @@ func appendRowBody(buf []byte, row Row) ([]byte, error) {
 		return appendColumns(buf, &moduleTable, r)
 	case *Mapping:
 		return appendColumns(buf, &mappingTable, r)
+	case *TLS:
+		row := tlsRow{TLS: *r, ref: -1}
+		buf, err := appendColumns(buf, &tlsTable, &row)
+		return append(buf, r.Payload...), err
 	}
 	return buf, fmt.Errorf("a row of type %T cannot be stored", row)
 }
@@ -152,7 +156,7 @@ func (b *rowBody) fail() {
 }
 
 // cpuColumn is the column of each row table that holds its cpu; -1 none. Tables that are not here have no row frames.
-var cpuColumn = map[TableID]int{TableSocket: 2, TableIO: 2, TableRing: 1, TableTCP: 1, TableTLSKey: 1,
+var cpuColumn = map[TableID]int{TableSocket: 2, TableIO: 2, TableRing: 1, TableTCP: 1, TableTLSKey: 1, TableTLS: 2,
 	TableProcess: -1, TableClock: -1, TableHeartbeat: -1, TableHook: -1, TableNote: -1, TableTrigger: -1, TableContainer: -1, TableProbe: -1,
 	TableOnCPU: 1, TableStack: -1, TableSymbol: -1, TableModule: -1, TableMapping: -1}
 

@@ -14,7 +14,7 @@ import (
 // RowsOptions chooses rows.
 type RowsOptions struct {
 	Tables    []TableID // empty: all
-	NoPayload bool      // IO rows come without their bytes: the payload files are not read
+	NoPayload bool      // IO and TLS rows come without their bytes: the payload files are not read
 }
 
 // maxOverlap bounds the segments that are open at once. A recorder's overlap by one; those of a hostile manifest all.
@@ -283,6 +283,8 @@ func (r *Reel) openStream(seg *Segment, t TableID, f File, opts RowsOptions) (st
 		return openFileStream(r, n, f, &moduleTable, func(v *Module) Row { return v })
 	case TableMapping:
 		return openFileStream(r, n, f, &mappingTable, func(v *Mapping) Row { return v })
+	case TableTLS:
+		return r.openTLS(seg, f, opts)
 	}
 	return nil, fmt.Errorf("table %s is unknown", t)
 }
@@ -337,27 +339,40 @@ func (r *Reel) openIO(seg *Segment, f File, opts RowsOptions) (stream, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &ioSource{fileSource: *base, ref: -1}
-	if !opts.NoPayload {
-		r.openPayload(seg, s)
-	}
+	s := &ioSource{fileSource: *base, payload: r.openPayload(seg, opts)}
 	return newFileStream(&ioTable, seg.Number, s, func(v *ioRow) Row { return &v.IO }), nil
 }
 
-func (r *Reel) openPayload(seg *Segment, s *ioSource) {
+// openTLS opens the tls file of a segment in the same way.
+func (r *Reel) openTLS(seg *Segment, f File, opts RowsOptions) (stream, error) {
+	base, err := openSource(r, seg.Number, f, &tlsTable)
+	if err != nil {
+		return nil, err
+	}
+	s := &tlsSource{fileSource: *base, payload: r.openPayload(seg, opts)}
+	return newFileStream(&tlsTable, seg.Number, s, func(v *tlsRow) Row { return &v.TLS }), nil
+}
+
+// openPayload opens the payload file of a segment, for rows of one table.
+func (r *Reel) openPayload(seg *Segment, opts RowsOptions) payloadSource {
+	s := payloadSource{ref: -1, seg: seg.Number}
+	if opts.NoPayload {
+		return s
+	}
 	s.damaged = true // until it is open
 	for _, f := range seg.Files {
 		if f.Table != TablePayload.String() || r.bad[f.Name] {
 			continue
 		}
-		s.payloadInfo = f
+		s.info = f
 		src, err := openSource(r, seg.Number, f, &payloadTable)
 		if err != nil {
 			r.noteError(corruptFile(f.Name, seg.Number, err))
-			return
+			return s
 		}
-		s.payloadFile = src.file
-		s.payload = newPayloadReader(src.t)
+		s.file = src.file
+		s.reader = newPayloadReader(src.t)
 		s.damaged = false
 	}
+	return s
 }

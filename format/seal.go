@@ -70,6 +70,7 @@ type sealer struct {
 	symbols    *sealBatch[Symbol]
 	modules    *sealBatch[Module]
 	mappings   *sealBatch[Mapping]
+	plain      *sealBatch[tlsRow]
 }
 
 // sealTable is one table's part of a segment.
@@ -165,6 +166,8 @@ func (s *sealer) add(row Row) (full bool, err error) {
 		return addRow(s, &s.modules, &moduleTable, *r)
 	case *Mapping:
 		return addRow(s, &s.mappings, &mappingTable, *r)
+	case *TLS:
+		return addRow(s, &s.plain, &tlsTable, tlsRow{TLS: *r, ref: -1})
 	}
 	return false, fmt.Errorf("a row of type %T cannot be sealed", row)
 }
@@ -174,7 +177,7 @@ func (s *sealer) add(row Row) (full bool, err error) {
 // grow evenly. A reader puts a block back into the order of time, so two rows of one time and CPU must stay as they are.
 func (s *sealer) arrange() error {
 	if s.ios == nil || len(s.ios.rows) == 0 {
-		return nil
+		return s.referPlaintext()
 	}
 	rows := s.ios.rows
 	s.block++
@@ -198,6 +201,25 @@ func (s *sealer) arrange() error {
 		rows[i].ref = s.refs
 		s.refs++
 		if _, err := addRow(s, &s.payloads, &payloadTable, payloadRow{rows[i].ref, rows[i].Payload}); err != nil {
+			return err
+		}
+	}
+	return s.referPlaintext()
+}
+
+// referPlaintext makes the payload rows of the tls rows of a block.
+func (s *sealer) referPlaintext() error {
+	if s.plain == nil {
+		return nil
+	}
+	for i := range s.plain.rows {
+		r := &s.plain.rows[i]
+		if len(r.Payload) == 0 {
+			continue
+		}
+		r.ref = s.refs
+		s.refs++
+		if _, err := addRow(s, &s.payloads, &payloadTable, payloadRow{r.ref, r.Payload}); err != nil {
 			return err
 		}
 	}

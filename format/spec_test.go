@@ -37,7 +37,7 @@ func TestSpec(t *testing.T) {
 		"socket": describe(&socketTable), "io": describe(&ioTable), "payload": describe(&payloadTable), "process": describe(&processTable),
 		"clock": describe(&clockTable), "heartbeat": describe(&heartbeatTable), "ring": describe(&ringTable), "hook": describe(&hookTable),
 		"note": describe(&noteTable), "trigger": describe(&triggerTable), "container": describe(&containerTable), "tcp": describe(&tcpTable),
-		"tls_key": describe(&tlsKeyTable), "probe": describe(&probeTable),
+		"tls_key": describe(&tlsKeyTable), "probe": describe(&probeTable), "tls": describe(&tlsTable),
 		"oncpu": describe(&onCPUTable), "stack": describe(&stackTable), "symbol": describe(&symbolTable), "module": describe(&moduleTable), "mapping": describe(&mappingTable),
 	}
 	data, err := os.ReadFile("SPEC.md")

@@ -304,8 +304,13 @@ func (s *journalStream) next() error {
 		if s.cur == nil || !s.opts.wants(s.cur.Table()) {
 			continue // after the filter has seen it: it may hold what is to be masked in a later row
 		}
-		if io, ok := s.cur.(*IO); ok && s.opts.NoPayload {
-			io.Payload = nil
+		if s.opts.NoPayload {
+			switch r := s.cur.(type) {
+			case *IO:
+				r.Payload = nil
+			case *TLS:
+				r.Payload = nil
+			}
 		}
 		return nil
 	}

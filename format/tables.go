@@ -19,6 +19,7 @@ const (
 	TableRing      TableID = 7
 	TableHook      TableID = 8
 	TableNote      TableID = 9
+	TableTLS       TableID = 10
 	TableTLSKey    TableID = 11
 	TableTCP       TableID = 12
 	TableOnCPU     TableID = 13
@@ -29,12 +30,12 @@ const (
 	TableTrigger   TableID = 19
 	TableContainer TableID = 20
 	TableProbe     TableID = 21
-	// 10 tls, 14 offcpu are reserved (DESIGN §3).
+	// 14 offcpu is reserved (DESIGN §3).
 )
 
-// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP, *TLSKey, *Probe, *Container, *OnCPU, *Stack,
+// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP, *TLS, *TLSKey, *Probe, *Container, *OnCPU, *Stack,
 // *Module, *Mapping or *Symbol. (Payload bytes travel in
-// their IO row.)
+// their IO or TLS row.)
 type Row interface {
 	Table() TableID
 	At() KTime

@@ -114,7 +114,7 @@ func (v *verifier) rows(ctx context.Context, seg *Segment, t TableID, f File) er
 	}
 }
 
-// payload counts the payload rows that io rows refer to: one that none does is not as it was sealed either.
+// payload counts the payload rows that rows of io and tls refer to: one that none does is not as it was sealed either.
 func (v *verifier) payload(seg *Segment, f File) error {
 	source, err := openSource(v.reel, seg.Number, f, &payloadTable)
 	if err != nil {
@@ -122,29 +122,35 @@ func (v *verifier) payload(seg *Segment, f File) error {
 	}
 	_ = source.file.Close()
 	var refs int64
-	for _, io := range seg.Files {
-		if io.Table != TableIO.String() || v.reel.bad[io.Name] {
+	for _, rows := range seg.Files {
+		if v.reel.bad[rows.Name] {
 			continue
 		}
-		n, err := countRefs(v.reel, seg.Number, io)
-		if err != nil {
-			return nil //nolint:nilerr // told where the io file is read
+		var n int64
+		switch rows.Table {
+		case TableIO.String():
+			n, err = countRefs(v.reel, seg.Number, rows, &ioTable, func(r *ioRow) int64 { return r.ref })
+		case TableTLS.String():
+			n, err = countRefs(v.reel, seg.Number, rows, &tlsTable, func(r *tlsRow) int64 { return r.ref })
 		}
-		refs = n
+		if err != nil {
+			return nil //nolint:nilerr // told where that file is read
+		}
+		refs += n
 	}
 	if refs != f.Rows {
-		return fmt.Errorf("%d of its %d rows belong to an io row", refs, f.Rows)
+		return fmt.Errorf("%d of its %d rows belong to a row of io or tls", refs, f.Rows)
 	}
 	return nil
 }
 
-func countRefs(r *Reel, segment int, f File) (n int64, err error) {
-	source, err := openSource(r, segment, f, &ioTable)
+func countRefs[R any](r *Reel, segment int, f File, def *table[R], ref func(*R) int64) (n int64, err error) {
+	source, err := openSource(r, segment, f, def)
 	if err != nil {
 		return 0, err
 	}
 	defer source.close()
-	b := &rowBatch[ioRow]{rows: make([]ioRow, aheadRows)}
+	b := &rowBatch[R]{rows: make([]R, aheadRows)}
 	for {
 		switch err := fillSafely(source, b); {
 		case errors.Is(err, io.EOF):
@@ -153,7 +159,7 @@ func countRefs(r *Reel, segment int, f File) (n int64, err error) {
 			return n, err
 		}
 		for i := range b.rows[:b.n] {
-			if b.rows[i].ref >= 0 {
+			if ref(&b.rows[i]) >= 0 {
 				n++
 			}
 		}

@@ -39,6 +39,7 @@ func (l Limits) withDefaults() Limits {
 type Table struct {
 	limits  Limits
 	handler Handler
+	plain   PlaintextHandler // handler, if it is one; nil: plaintext is of no interest
 	ledger  *ledger.Tally
 	procs   *process.Table
 
@@ -69,7 +70,9 @@ type due struct {
 
 // NewTable returns an empty Table.
 func NewTable(l Limits, h Handler, procs *process.Table, tally *ledger.Tally) *Table {
+	plain, _ := h.(PlaintextHandler)
 	return &Table{
+		plain:  plain,
 		limits: l.withDefaults(), handler: h, ledger: tally, procs: procs, now: math.MinInt64,
 		live:      make(map[format.SocketID]*Conn),
 		tuples:    make(map[uint64]*Conn),
@@ -90,6 +93,8 @@ func (t *Table) Row(at format.KTime, row format.Row) error {
 		t.socket(r)
 	case *format.TCP:
 		t.tcp(r)
+	case *format.TLS:
+		t.plaintext(r)
 	}
 	return t.err
 }

@@ -42,12 +42,17 @@ func (f *Fold) Gone(c *conn.Conn) {
 		unread(r, facts.UnreadNoHandshake, bytes)
 		return
 	}
-	r.Handshakes++
+	if x.Clear[conn.In]+x.Clear[conn.Out] > 0 {
+		r.Handshakes++
+	}
 	encrypted := bytes - min(x.Clear[conn.In]+x.Clear[conn.Out], bytes)
 	opened := min(x.Opened[conn.In]+x.Opened[conn.Out], encrypted)
 	r.Ciphertext += encrypted
 	r.Opened += opened
 	r.Plaintext += x.Plain[conn.In] + x.Plain[conn.Out]
+	if x.Probed && x.Tie == facts.Inferred {
+		r.Inferred += x.Plain[conn.In] + x.Plain[conn.Out]
+	}
 	if opened > 0 {
 		r.Decrypted++
 	}

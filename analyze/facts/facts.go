@@ -135,6 +135,9 @@ type TLS struct {
 	Records  uint64    // with application data, whose plaintext is known
 	Unproved uint64    // of them, those that a cut or a gap left without a tag
 	Plain    [2]uint64 // bytes of plaintext, read and written, as far as their number is known
+	// Of connections whose plaintext was recorded where the library moved it:
+	Probed bool
+	Tie    Certainty // that it is this connection's
 }
 
 // Unread says why encrypted bytes of a connection were not decrypted. Of several reasons, the first to arise.

@@ -136,6 +136,7 @@ const (
 	TLSUnproved
 	TLSTrialsSpent
 	TLSMemoryFull
+	TLSUntied
 
 	// What profiles say.
 	StackIncomplete
@@ -261,6 +262,7 @@ var registry = [numNames]registered{
 	TLSUnreadable:  {"tls_unreadable", facts.Notice, Analysis, "TLS connections use a version or a cipher suite that cannot be decrypted; their ciphertext is counted."},
 	TLSUnopened:    {"tls_unopened", facts.DataLoss, Analysis, "Ciphertext could not be decrypted, since bytes are missing before it; raise --snaplen, or the ring if bytes were lost."},
 	TLSUnproved:    {"tls_unproved", facts.Info, Analysis, "TLS records were cut by the byte budget: what there is of them was decrypted, and no tag proves it. Raise --snaplen for whole records."},
+	TLSUntied:      {"tls_untied", facts.DataLoss, Analysis, "Plaintext of TLS calls was recorded, but the connection that it belongs to could not be told, or was over; it is left out."},
 	TLSTrialsSpent: {"tls_trials_spent", facts.DataLoss, Analysis, "The search for the next readable TLS record of a connection was given up after its limit."},
 	TLSMemoryFull:  {"tls_memory_full", facts.Notice, Analysis, "More TLS records and handshakes were incomplete at a time than are kept; what follows in these connections is not decrypted until a whole record proves its place."},
 

@@ -75,6 +75,8 @@ func (f *filter) Apply(row format.Row) {
 	switch r := row.(type) {
 	case *format.IO:
 		f.io(r)
+	case *format.TLS:
+		f.tls(r)
 	case *format.Socket:
 		f.socket(r)
 	case *format.Process:

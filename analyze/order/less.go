@@ -25,6 +25,8 @@ func compare(a, b *slot) int {
 		return compareIO(x, b.row.(*format.IO))
 	case *format.TCP:
 		return compareTCP(x, b.row.(*format.TCP))
+	case *format.TLS:
+		return compareTLS(x, b.row.(*format.TLS))
 	}
 	return compareSocket(a.row.(*format.Socket), b.row.(*format.Socket))
 }
@@ -35,14 +37,16 @@ func rank(row format.Row) int {
 	switch r := row.(type) {
 	case *format.IO:
 		return 1
-	case *format.TCP:
+	case *format.TLS:
 		return 2
+	case *format.TCP:
+		return 3
 	case *format.Socket:
 		s = r
 	}
 	switch {
 	case s.Op == format.SockClose || s.Op == format.SockShutdown || s.Op == format.SockState && s.NewState == format.TCPClose:
-		return 3
+		return 4
 	}
 	return 0
 }
@@ -55,6 +59,16 @@ func compareIO(a, b *format.IO) int {
 		cmp.Compare(a.Flags, b.Flags), cmp.Compare(a.Cut, b.Cut), cmp.Compare(a.Captured, b.Captured),
 		cmp.Compare(a.Family, b.Family), cmp.Compare(a.LPort, b.LPort), cmp.Compare(a.RPort, b.RPort),
 		a.Remote.Compare(b.Remote), cmp.Compare(a.SRTT, b.SRTT), cmp.Compare(a.RTTVar, b.RTTVar), bytes.Compare(a.Payload, b.Payload))
+}
+
+// compareTLS puts the rows of one call in the order of their bytes.
+func compareTLS(a, b *format.TLS) int {
+	return cmp.Or(
+		cmp.Compare(a.Time, b.Time), cmp.Compare(a.CPU, b.CPU), cmp.Compare(a.PID, b.PID), cmp.Compare(a.TID, b.TID),
+		cmp.Compare(a.Session, b.Session), cmp.Compare(a.Dir, b.Dir), cmp.Compare(a.Offset, b.Offset), cmp.Compare(a.Ret, b.Ret),
+		cmp.Compare(a.Socket, b.Socket), cmp.Compare(a.Inode, b.Inode), cmp.Compare(a.Duration, b.Duration), cmp.Compare(a.Library, b.Library),
+		cmp.Compare(a.Call, b.Call), cmp.Compare(a.Flags, b.Flags), cmp.Compare(a.Cut, b.Cut), cmp.Compare(a.Captured, b.Captured),
+		bytes.Compare(a.Payload, b.Payload))
 }
 
 func compareSocket(a, b *format.Socket) int {

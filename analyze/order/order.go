@@ -43,11 +43,11 @@ const keptBuffer = 8 << 10
 // slot holds a copy of one row. It is kept for another of its kind: a window holds many, and the kinds differ in size.
 type slot struct {
 	key format.KTime
-	row format.Row // *format.IO, *format.Socket or *format.TCP
+	row format.Row // *format.IO, *format.Socket, *format.TCP or *format.TLS
 	buf []byte
 }
 
-// Window reorders IO, Socket and TCP rows.
+// Window reorders IO, Socket, TCP and TLS rows.
 type Window struct {
 	limits Limits
 	emit   func(at format.KTime, row format.Row) error
@@ -61,7 +61,7 @@ type Window struct {
 	first int // of run
 	late  lateHeap
 	bytes int
-	free  struct{ io, socket, tcp []*slot }
+	free  struct{ io, socket, tcp, tls []*slot }
 
 	tooLate, shortened uint64
 }
@@ -81,8 +81,15 @@ func (w *Window) Shortened() uint64 { return w.shortened }
 // Time returns the causal time of a row. span bounds how far before its exit a write is placed, half a window, so that a write
 // that blocked for long is still given out in order.
 func causalTime(row format.Row, span time.Duration) format.KTime {
-	if io, ok := row.(*format.IO); ok && io.Dir == format.Write && io.Duration > 0 {
-		return sub(io.Time, min(io.Duration, span/2))
+	switch r := row.(type) {
+	case *format.IO:
+		if r.Dir == format.Write && r.Duration > 0 {
+			return sub(r.Time, min(r.Duration, span/2))
+		}
+	case *format.TLS:
+		if r.Dir == format.Write && r.Duration > 0 {
+			return sub(r.Time, min(r.Duration, span/2))
+		}
 	}
 	return row.At()
 }
@@ -95,7 +102,7 @@ func sub(t format.KTime, d time.Duration) format.KTime {
 	return t - format.KTime(d)
 }
 
-// Push takes the next row; it is copied. Rows other than IO, Socket and TCP are ignored.
+// Push takes the next row; it is copied. Rows other than IO, Socket, TCP and TLS are ignored.
 func (w *Window) Push(row format.Row) error {
 	var s *slot
 	switch r := row.(type) {
@@ -125,6 +132,16 @@ func (w *Window) Push(row format.Row) error {
 			s.row = kept
 		}
 		*kept = *r
+	case *format.TLS:
+		s = take(&w.free.tls)
+		kept, ok := s.row.(*format.TLS)
+		if !ok {
+			kept = new(format.TLS)
+			s.row = kept
+		}
+		*kept = *r
+		s.buf = append(s.buf[:0], r.Payload...)
+		kept.Payload = s.buf
 	default:
 		return nil
 	}
@@ -211,6 +228,8 @@ func (w *Window) pop() error {
 		w.free.socket = append(w.free.socket, s)
 	case *format.TCP:
 		w.free.tcp = append(w.free.tcp, s)
+	case *format.TLS:
+		w.free.tls = append(w.free.tls, s)
 	}
 	return err
 }

@@ -15,13 +15,15 @@ import (
 	"github.com/ebpf-reel/reel/analyze/keylog"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/mask"
+	"github.com/ebpf-reel/reel/analyze/tie"
 	"github.com/ebpf-reel/reel/format"
 )
 
 // Config is what a Stage decrypts with. The zero value decrypts nothing: handshakes are read all the same.
 type Config struct {
 	Log         *keylog.Log
-	KeepSecrets bool // else credentials in the plaintext are masked (DESIGN D15): no seal has seen it
+	Ties        *tie.Ties // of plaintext that was recorded beside the ciphertext; nil: there is none
+	KeepSecrets bool      // else credentials in the plaintext are masked (DESIGN D15): no seal has seen it
 }
 
 // Stage is the conn.Handler that decrypts.
@@ -51,6 +53,7 @@ const (
 	waiting phase = iota // for a ClientHello; what came is held
 	keyed                // there are secrets: records are decrypted
 	watched              // there are none: the ServerHello is read, everything is passed on
+	probed               // there are none, and of the ciphertext nothing more is to be learnt, but plaintext was recorded
 	passed               // it is not TLS, or nothing more is to be learnt of it
 )
 
@@ -74,6 +77,11 @@ type session struct {
 	start   format.KTime
 	last    conn.Dir // that plaintext was given out of
 	any     bool
+
+	plaintext facts.Certainty // that recorded plaintext is this connection's; Unknown: there is none
+	said      [2]uint64       // probed: plaintext bytes given out, or known to be missing
+	of        [2]format.SessionID
+	missing   [2]uint64 // probed: bytes of plaintext
 }
 
 // plain stands for every connection that there is nothing to do for.
@@ -109,11 +117,11 @@ func (s *Stage) session(c *conn.Conn) *session {
 func (s *Stage) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 	t := s.session(c)
 	if t == nil {
-		t = plain
+		t = s.begin(c)
 		if b := ch.Bytes; len(b) > 0 && b[0] == byte(handshake) && (len(b) == 1 || b[1] == 3) {
-			t = &session{phase: waiting, client: d, id: c.ID, start: c.Start}
+			t = &session{phase: waiting, client: d, id: c.ID, start: c.Start, plaintext: t.plaintext}
+			c.Layer = t
 		}
-		c.Layer = t
 	}
 	switch t.phase {
 	case waiting:
@@ -125,10 +133,15 @@ func (s *Stage) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 			s.watch(c, t, d, ch)
 			s.weigh(c, t)
 		}
+		if t.plaintext != facts.Unknown {
+			return
+		}
 	case keyed:
 		s.seen += int64(len(ch.Bytes))
 		s.decrypt(c, t, d, ch)
 		s.weigh(c, t)
+		return
+	case probed:
 		return
 	}
 	s.next.Data(c, d, ch)
@@ -149,7 +162,7 @@ func (s *Stage) weigh(c *conn.Conn, t *session) {
 		t.phase = passed
 		s.release(c, t)
 	case watched:
-		c.Layer = plain
+		s.ignore(c, t)
 	case keyed:
 		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadBounded)
 		t.early = early{}
@@ -209,11 +222,13 @@ func (s *Stage) release(c *conn.Conn, t *session) {
 	if t.phase == keyed {
 		return
 	}
-	for i := range held {
-		s.next.Data(c, held[i].d, &held[i].ch)
+	if t.plaintext == facts.Unknown {
+		for i := range held {
+			s.next.Data(c, held[i].d, &held[i].ch)
+		}
 	}
 	if t.phase == passed {
-		c.Layer = plain
+		s.ignore(c, t)
 	}
 }
 
@@ -234,7 +249,7 @@ func (s *Stage) watch(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 		dir.framer = framer{}
 	}
 	if t.dirs[0].data && t.dirs[1].data {
-		c.Layer = plain
+		s.ignore(c, t)
 	}
 }
 
@@ -242,13 +257,17 @@ func (s *Stage) watch(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 func (s *Stage) Lost(c *conn.Conn, d conn.Dir, n int64, at *conn.Chunk) {
 	t := s.session(c)
 	if t == nil {
-		t = plain
-		c.Layer = t
+		t = s.begin(c)
 	}
 	switch t.phase {
 	case waiting, watched:
 		t.phase = passed
 		s.release(c, t)
+		if t.phase == probed {
+			return
+		}
+	case probed:
+		return
 	case keyed:
 		dir := &t.dirs[d]
 		if n < 0 {
@@ -284,6 +303,7 @@ func (s *Stage) Closed(c *conn.Conn) {
 			s.release(c, t)
 		}
 		s.account(t, 0)
+		t.opened(c)
 		c.Layer = plain
 	}
 	s.next.Closed(c)

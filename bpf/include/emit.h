@@ -82,20 +82,34 @@ static __always_inline void *reserve(struct cpu_state *cpu, __u16 kind, const __
 	return admit(cpu, ring_room(id, bytes), id, seq, kind, bytes);
 }
 
-/* Commits what reserve gave. `bytes` of it are valid. */
-static __always_inline void commit(struct cpu_state *cpu, void *event, __u32 bytes)
+/* Hands over an event that was counted. */
+static __always_inline void submit(struct cpu_state *cpu, void *event, __u32 bytes)
 {
 	__u64 flags = BPF_RB_NO_WAKEUP;
 	struct event_header *h = event;
 
 	h->size = bytes;
-	cpu->captured++;
-	cpu->unread += bytes;
 	if (cpu->unread >= wake_bytes) {
 		cpu->unread = 0;
 		flags = BPF_RB_FORCE_WAKEUP;
 	}
 	bpf_ringbuf_submit(event, flags);
+}
+
+/* Commits what reserve gave. `bytes` of it are valid. */
+static __always_inline void commit(struct cpu_state *cpu, void *event, __u32 bytes)
+{
+	cpu->captured++;
+	cpu->unread += bytes;
+	submit(cpu, event, bytes);
+}
+
+/* The same in a uprobe: another may run on this CPU before it ends, where the kernel preempts. */
+static __always_inline void commit_preempted(struct cpu_state *cpu, void *event, __u32 bytes)
+{
+	COUNT(cpu->captured, 1);
+	COUNT(cpu->unread, bytes);
+	submit(cpu, event, bytes);
 }
 
 /* Copies an event of `bytes` that was built elsewhere to this CPU's ring. False: there was no room, and that is counted. */

@@ -22,8 +22,9 @@ enum event_kind {
 	EVENT_SOCK = 3,    /* struct sock_event */
 	EVENT_PROC = 4,    /* struct proc_event, then tail_len bytes: argv and paths */
 	EVENT_TCP = 5,     /* struct tcp_event */
+	EVENT_TLS = 6,     /* struct tls_event, then captured_len payload bytes */
 	EVENT_TLS_KEY = 7, /* struct tls_key_event */
-	/* 6 and 9..15 are reserved for tls, offcpu */
+	/* 9..15 are reserved for offcpu */
 	EVENT_SAMPLE = 8,  /* struct sample_event, then tail_len bytes: kernel frames, user frames, user registers, bytes of the user stack */
 	EVENT_DGRAM = 16, /* struct io_event of a UDP socket, then 16 bytes, the peer's address, then captured_len payload bytes */
 	EVENT_UNIX = 17,  /* struct unix_event, then paths_len bytes: path of this end, path of the peer */
@@ -162,6 +163,29 @@ enum tls_source {
 	TLS_SOURCE_PKEY = 2,   /* OpenSSL 1.1: EVP_PKEY_derive */
 	TLS_SOURCE_GO = 3,     /* crypto/tls: writeKeyLog, keysFromMasterSecret */
 	TLS_SOURCE_KEY_LOG = 4, /* the function of a library that writes key logs */
+};
+
+/* Functions of TLS libraries that move plaintext. */
+enum tls_call {
+	TLS_CALL_INVALID = 0,
+	TLS_CALL_READ = 1,     /* SSL_read, gnutls_record_recv, crypto/tls.(*Conn).Read: the result is the number of bytes */
+	TLS_CALL_READ_EX = 2,  /* SSL_read_ex: the number is stored where the fourth argument says */
+	TLS_CALL_WRITE = 3,    /* SSL_write, gnutls_record_send, crypto/tls.(*Conn).Write */
+	TLS_CALL_WRITE_EX = 4, /* SSL_write_ex */
+	TLS_CALL_SENDFILE = 5, /* SSL_sendfile: the bytes were never in the process */
+};
+
+enum tls_library {
+	TLS_LIBRARY_INVALID = 0,
+	TLS_LIBRARY_OPENSSL = 1, /* and what has its functions: BoringSSL, LibreSSL */
+	TLS_LIBRARY_GNUTLS = 2,
+	TLS_LIBRARY_GO = 3,
+};
+
+enum tls_flag {
+	TLS_FLAG_NESTED = 1,      /* sock is what this call's own system calls worked on */
+	TLS_FLAG_TWO_SOCKETS = 2, /* they worked on several: sock is the first */
+	TLS_FLAG_SAME_CALL = 4,   /* further bytes of the call whose row came just before */
 };
 
 struct event_header {
@@ -368,6 +392,24 @@ struct sample_event {
 	char comm[PROC_COMM_LEN];
 };
 
+/* Plaintext that a call of a TLS library moved. Calls that moved none make no event. */
+struct tls_event {
+	struct event_header h;
+	__u64 duration_ns; /* of the call */
+	__u64 session;     /* id: of one TLS connection of one process, as far as the probe can tell; never 0 */
+	__u64 sock;        /* socket id, as in io_event; 0: no system call of the session was seen inside one of its calls */
+	__u64 inode;       /* of sock */
+	__u64 offset;      /* plaintext bytes that the session moved before in this direction, since it was first seen */
+	__s64 ret;         /* bytes of plaintext; of a call with several rows, those of this row */
+	__u32 captured_len; /* payload bytes in this record */
+	__u16 flags;        /* enum tls_flag, or-ed */
+	__u8 call;          /* enum tls_call */
+	__u8 library;       /* enum tls_library */
+	__u8 dir;           /* enum io_direction */
+	__u8 cut;           /* enum cut_reason */
+	__u8 pad[6];
+};
+
 #define EVENT_SIZE_CHECK(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed size")
 
 EVENT_SIZE_CHECK(event_header, 32);
@@ -379,5 +421,6 @@ EVENT_SIZE_CHECK(unix_event, 120);
 EVENT_SIZE_CHECK(tcp_event, 184);
 EVENT_SIZE_CHECK(tls_key_event, 328);
 EVENT_SIZE_CHECK(sample_event, 72);
+EVENT_SIZE_CHECK(tls_event, 96);
 
 #endif /* REEL_EVENT_H */

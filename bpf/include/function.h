@@ -13,6 +13,7 @@
 #define C_ARG2(regs)   ((regs)->dx)
 #define C_ARG3(regs)   ((regs)->cx)
 #define C_RESULT(regs) ((regs)->ax)
+#define STACK(regs)    ((regs)->sp)
 
 /* Go 1.17 and later: cmd/compile/abi-internal.md; results come in the same registers. */
 #define GO_REG0(regs) ((regs)->ax)
@@ -34,6 +35,7 @@
 #define C_ARG2(regs)   ((regs)->regs[2])
 #define C_ARG3(regs)   ((regs)->regs[3])
 #define C_RESULT(regs) ((regs)->regs[0])
+#define STACK(regs)    ((regs)->sp)
 
 #define GO_REG0(regs) ((regs)->regs[0])
 #define GO_REG1(regs) ((regs)->regs[1])

@@ -6,6 +6,7 @@
 #include "inflight.h"
 #include "ktls.h"
 #include "messages.h"
+#include "tie.h"
 
 /* The socket that the call moved bytes of. */
 static __always_inline bool socket_of_io(const struct inflight *entry, struct io_event *e, const struct pt_regs *regs, struct socket_ref *s)
@@ -122,6 +123,8 @@ static __always_inline void on_io(struct cpu_state *cpu, const struct inflight *
 		COUNT(cpu->errqueue, 1);
 		return;
 	}
+	if (tie_modes)
+		tie(&s, regs);
 	if (ret == 0 && !keep_zero(w, &s))
 		return;
 	if (shed_io(cpu, e, ret))

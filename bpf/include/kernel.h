@@ -142,7 +142,7 @@ struct user_sockaddr {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
-	unsigned long r14, r12, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax;
+	unsigned long r14, r12, bx, r11, r10, r9, r8, ax, cx, dx, si, di, orig_ax, sp;
 };
 struct thread_info {
 	__u32 status;
@@ -150,6 +150,7 @@ struct thread_info {
 #elif defined(__TARGET_ARCH_arm64)
 struct pt_regs {
 	__u64 regs[31];
+	__u64 sp;
 	__u64 orig_x0;
 	__s32 syscallno;
 };

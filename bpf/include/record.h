@@ -17,20 +17,20 @@ static __always_inline void say_why_less(struct io_event *e, const struct source
 }
 
 /*
- * Reserves an io_event with `bytes` behind it, one of the classes below. All
+ * Reserves an event whose struct has `head` bytes, with `bytes` behind it, one of the classes below. All
  * classes meet before their room is checked: before Linux 6.6 the verifier does
  * not know that room which was checked in its class cannot fail a second check.
  */
-static __always_inline struct io_event *reserve_io(struct cpu_state *cpu, __u32 bytes)
+static __always_inline void *reserve_class(struct cpu_state *cpu, __u16 kind, const __u64 head, __u32 bytes)
 {
 	__u32 id = bpf_get_smp_processor_id();
 	__u64 seq = next_seq(cpu);
 	void *room = NULL;
 
 	switch (bytes) {
-#define CLASS(n)                                                  \
-	case n:                                                   \
-		room = ring_room(id, sizeof(struct io_event) + (n)); \
+#define CLASS(n)                           \
+	case n:                                   \
+		room = ring_room(id, head + (n)); \
 		break
 	CLASS(0);
 	CLASS(128);
@@ -44,7 +44,12 @@ static __always_inline struct io_event *reserve_io(struct cpu_state *cpu, __u32 
 	CLASS(32768);
 #undef CLASS
 	}
-	return admit(cpu, room, id, seq, EVENT_IO, sizeof(struct io_event) + bytes);
+	return admit(cpu, room, id, seq, kind, head + bytes);
+}
+
+static __always_inline struct io_event *reserve_io(struct cpu_state *cpu, __u32 bytes)
+{
+	return reserve_class(cpu, EVENT_IO, sizeof(struct io_event), bytes);
 }
 
 /* The least class that holds want bytes. */

@@ -22,6 +22,7 @@ struct wire_types {
 	struct unix_event unix_sock;
 	struct tls_key_event tls_key;
 	struct sample_event sample;
+	struct tls_event tls;
 	enum event_kind event_kind;
 	enum io_call io_call;
 	enum io_direction io_direction;
@@ -35,6 +36,9 @@ struct wire_types {
 	enum proc_flag proc_flag;
 	enum tls_label tls_label;
 	enum tls_source tls_source;
+	enum tls_call tls_call;
+	enum tls_library tls_library;
+	enum tls_flag tls_flag;
 };
 #pragma clang diagnostic pop
 

@@ -68,7 +68,8 @@ func C(arch Arch, code []byte) Plan {
 }
 
 // Go plans probes of a function that keeps the register convention of Go (Go 1.17 and later on amd64, 1.18 on arm64). Return
-// probes are no way out: they write into stacks, which Go moves. An error wraps ErrCode.
+// probes are no way out: they write into stacks, which Go moves. A call may come by the entry twice, the second time after its
+// stack was moved. An error wraps ErrCode.
 func Go(arch Arch, code []byte) (Plan, error) {
 	f, err := decode(arch, code)
 	if err != nil {
@@ -81,10 +82,6 @@ func Go(arch Arch, code []byte) (Plan, error) {
 	p := Plan{Exits: exits}
 	if arch == AMD64 {
 		p.Entry, _ = f.entry(goArguments)
-	}
-	if p.Entry.Offset == 0 && f.restarts() {
-		// The check of the stack's room comes back to the first instruction: one call would be seen twice.
-		return Plan{}, fmt.Errorf("%w: it begins again at its first instruction", ErrCode)
 	}
 	return p, nil
 }

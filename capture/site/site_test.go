@@ -168,15 +168,14 @@ func goFunction(t *testing.T, b binary, name string) *gosym.Func {
 // Code that is not understood gets the plain entry in C, and no place at all in Go.
 func TestNotUnderstood(t *testing.T) {
 	for name, code := range map[string][]byte{
-		"empty":        {},
-		"cut":          {0x48, 0x83},
-		"not code":     {0xc5, 0xf8, 0x77, 0xc3},       // vzeroupper: the disassembler has no VEX
-		"tail call":    {0xe9, 0x00, 0x10, 0x00, 0x00}, // jmp far behind the end
-		"jump table":   {0xff, 0xe0},                   // jmp *%rax
-		"no return":    {0x0f, 0x0b},
-		"into middle":  {0xeb, 0x01, 0xb8, 0xc3, 0x00, 0x00, 0x00, 0xc3}, // jmp into a mov
-		"too long":     bytes.Repeat([]byte{0x90}, 1<<17),
-		"begins again": {0x55, 0x5d, 0x75, 0xfc, 0xc3}, // push; pop; jne to the first instruction; ret
+		"empty":       {},
+		"cut":         {0x48, 0x83},
+		"not code":    {0xc5, 0xf8, 0x77, 0xc3},       // vzeroupper: the disassembler has no VEX
+		"tail call":   {0xe9, 0x00, 0x10, 0x00, 0x00}, // jmp far behind the end
+		"jump table":  {0xff, 0xe0},                   // jmp *%rax
+		"no return":   {0x0f, 0x0b},
+		"into middle": {0xeb, 0x01, 0xb8, 0xc3, 0x00, 0x00, 0x00, 0xc3}, // jmp into a mov
+		"too long":    bytes.Repeat([]byte{0x90}, 1<<17),
 	} {
 		p := site.C(site.AMD64, code)
 		if p.Entry.Offset != 0 {
@@ -194,6 +193,11 @@ func TestNotTwice(t *testing.T) {
 	loop := []byte{0x48, 0x83, 0xec, 0x08, 0xff, 0xc8, 0x75, 0xfc, 0x48, 0x83, 0xc4, 0x08, 0xc3}
 	if p := site.C(site.AMD64, loop); p.Entry.Offset != 0 {
 		t.Errorf("entry at %d, in a loop", p.Entry.Offset)
+	}
+	// push; pop; jne back to push; ret
+	again := []byte{0x55, 0x5d, 0x75, 0xfc, 0xc3}
+	if p := site.C(site.AMD64, again); p.Entry.Offset != 0 {
+		t.Errorf("plan %+v, of a function that begins again", p)
 	}
 }
 

@@ -54,6 +54,8 @@ func cpuOf(row format.Row) uint16 {
 		return r.CPU
 	case *format.OnCPU:
 		return r.CPU
+	case *format.TLS:
+		return r.CPU
 	}
 	return 0
 }
@@ -71,14 +73,26 @@ func (s *Source) Rows(opts format.RowsOptions) iter.Seq2[format.Row, error] {
 			if len(opts.Tables) > 0 && !slices.Contains(opts.Tables, row.Table()) {
 				continue
 			}
-			if io, ok := row.(*format.IO); ok && opts.NoPayload {
-				bare := *io
-				bare.Payload = nil
-				row = &bare
+			if opts.NoPayload {
+				row = withoutPayload(row)
 			}
 			if !yield(row, nil) {
 				return
 			}
 		}
 	}
+}
+
+func withoutPayload(row format.Row) format.Row {
+	switch r := row.(type) {
+	case *format.IO:
+		bare := *r
+		bare.Payload = nil
+		return &bare
+	case *format.TLS:
+		bare := *r
+		bare.Payload = nil
+		return &bare
+	}
+	return row
 }

@@ -76,6 +76,8 @@ var tables = []table{
 		func(r *format.Mapping) *format.KTime { return &r.Time }, mappingColumns),
 	newTable(format.TableSymbol, "symbol", "a function that frames lie in",
 		func(r *format.Symbol) *format.KTime { return &r.Time }, symbolColumns),
+	newTable(format.TableTLS, "tls", "plaintext that one call of a TLS library moved",
+		func(r *format.TLS) *format.KTime { return &r.Time }, tlsColumns),
 	newTable(format.TableContainer, "container", "what the container runtime says of a container",
 		func(r *format.Container) *format.KTime { return &r.Time }, containerColumns),
 }

@@ -136,8 +136,10 @@ var ioColumns = []column{
 	named("cut", "why bytes are missing: budget, no_copy, fault, limit, shed, lost, protocol or policy", format.ParseCut,
 		func(r *format.IO) *format.Cut { return &r.Cut }),
 	holeColumn(),
-	payloadColumn(),
+	payloadColumn(ioPayload),
 }
+
+func ioPayload(r *format.IO) *[]byte { return &r.Payload }
 
 func ioDir(r *format.IO) *format.Direction { return &r.Dir }
 func ioCall(r *format.IO) *format.Call     { return &r.Call }
@@ -273,17 +275,17 @@ func finishIO(row format.Row, given func(key string) *token) error {
 	return nil
 }
 
-func payloadColumn() column {
+func payloadColumn[R any](at func(*R) *[]byte) column {
 	return column{
 		key: "", form: "string or hex:", deflt: "no bytes",
-		omit:  func(row any) bool { return len(row.(*format.IO).Payload) == 0 },
-		write: func(dst []byte, row any) []byte { return appendPayload(append(dst, ' '), row.(*format.IO).Payload) },
+		omit:  func(row any) bool { return len(*at(row.(*R))) == 0 },
+		write: func(dst []byte, row any) []byte { return appendPayload(append(dst, ' '), *at(row.(*R))) },
 		set: func(row any, v *token) error {
-			r := row.(*format.IO)
-			if len(r.Payload)+len(v.text) > maxPayload {
+			payload := at(row.(*R))
+			if len(*payload)+len(v.text) > maxPayload {
 				return errors.New("the payload is larger than 64 MiB")
 			}
-			r.Payload = append(r.Payload, v.text...)
+			*payload = append(*payload, v.text...)
 			return nil
 		},
 	}

@@ -2,10 +2,10 @@ package wire
 
 import "fmt"
 
-// Event is one record of a ring, decoded. Of IO, More, Sock, Proc, TCP, TLSKey, Unix and Sample the one that Kind names is valid (EventDgram: IO and
+// Event is one record of a ring, decoded. Of IO, More, Sock, Proc, TCP, TLS, TLSKey, Unix and Sample the one that Kind names is valid (EventDgram: IO and
 // Peer); the others hold what an earlier Decode left there.
 type Event struct {
-	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc, EventTCP, EventTLSKey, EventDgram, EventUnix or EventSample
+	Kind    uint16 // EventIO, EventIOMore, EventSock, EventProc, EventTCP, EventTLS, EventTLSKey, EventDgram, EventUnix or EventSample
 	IO      IOEvent
 	More    IOMoreEvent
 	Sock    SockEvent
@@ -14,8 +14,9 @@ type Event struct {
 	Unix    UnixEvent
 	TLSKey  TLSKeyEvent
 	Sample  SampleEvent
+	TLS     TLSEvent
 	Peer    [addressSize]byte // address of a datagram's peer, as sock_event.raddr; zero: unknown
-	Payload []byte            // what follows the struct, an alias of the bytes decoded: io payload, argv with NULs, or two paths
+	Payload []byte            // what follows the struct, an alias of the bytes decoded: io or tls payload, argv with NULs, or two paths
 }
 
 // Header returns the header of the event, whatever its kind.
@@ -35,6 +36,8 @@ func (e *Event) Header() *EventHeader {
 		return &e.Unix.H
 	case EventSample:
 		return &e.Sample.H
+	case EventTLS:
+		return &e.TLS.H
 	}
 	return &e.IO.H
 }
@@ -101,6 +104,8 @@ func Decode(ev []byte, e *Event) error {
 		e.Unix.decode(ev)
 	case EventSample:
 		e.Sample.decode(ev)
+	case EventTLS:
+		e.TLS.decode(ev)
 	}
 	return nil
 }

@@ -25,11 +25,12 @@ var layouts = [...]layout{
 	EventTLSKey: {size: TLSKeyEventSize},
 	EventDgram:  {size: IOEventSize, tail: 76, extra: addressSize},
 	EventUnix:   {size: UnixEventSize, tail: 108},
+	EventTLS:    {size: TLSEventSize, tail: 80},
 	EventSample: {size: SampleEventSize, tail: 40},
 }
 
 // biggest is the size of the biggest struct.
-const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize, TLSKeyEventSize, SampleEventSize)
+const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize, TLSKeyEventSize, SampleEventSize, TLSEventSize)
 
 func layoutOf(kind uint16) *layout {
 	if int(kind) >= len(layouts) || layouts[kind].size == 0 {

@@ -625,6 +625,65 @@ func (s *SampleEvent) Append(b []byte) []byte {
 	return b
 }
 
+// TLSEventSize is sizeof(struct tls_event).
+const TLSEventSize = 96
+
+// TLSEvent mirrors struct tls_event: same fields, same order, same size.
+type TLSEvent struct {
+	H           EventHeader // offset 0
+	DurationNS  uint64      // offset 32
+	Session     uint64      // offset 40
+	Sock        uint64      // offset 48
+	Inode       uint64      // offset 56
+	Offset      uint64      // offset 64
+	Ret         int64       // offset 72
+	CapturedLen uint32      // offset 80
+	Flags       uint16      // offset 84
+	Call        uint8       // offset 86
+	Library     uint8       // offset 87
+	Dir         uint8       // offset 88
+	Cut         uint8       // offset 89
+	Pad         [6]byte     // offset 90
+}
+
+// decode fills s from b, which holds at least TLSEventSize bytes, little endian.
+func (s *TLSEvent) decode(b []byte) {
+	_ = b[TLSEventSize-1]
+	s.H.decode(b[0:])
+	s.DurationNS = binary.LittleEndian.Uint64(b[32:])
+	s.Session = binary.LittleEndian.Uint64(b[40:])
+	s.Sock = binary.LittleEndian.Uint64(b[48:])
+	s.Inode = binary.LittleEndian.Uint64(b[56:])
+	s.Offset = binary.LittleEndian.Uint64(b[64:])
+	s.Ret = int64(binary.LittleEndian.Uint64(b[72:]))
+	s.CapturedLen = binary.LittleEndian.Uint32(b[80:])
+	s.Flags = binary.LittleEndian.Uint16(b[84:])
+	s.Call = b[86]
+	s.Library = b[87]
+	s.Dir = b[88]
+	s.Cut = b[89]
+	copy(s.Pad[:], b[90:96])
+}
+
+// Append appends the TLSEventSize bytes that decode reads to b.
+func (s *TLSEvent) Append(b []byte) []byte {
+	b = s.H.Append(b)
+	b = binary.LittleEndian.AppendUint64(b, s.DurationNS)
+	b = binary.LittleEndian.AppendUint64(b, s.Session)
+	b = binary.LittleEndian.AppendUint64(b, s.Sock)
+	b = binary.LittleEndian.AppendUint64(b, s.Inode)
+	b = binary.LittleEndian.AppendUint64(b, s.Offset)
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.Ret))
+	b = binary.LittleEndian.AppendUint32(b, s.CapturedLen)
+	b = binary.LittleEndian.AppendUint16(b, s.Flags)
+	b = append(b, s.Call)
+	b = append(b, s.Library)
+	b = append(b, s.Dir)
+	b = append(b, s.Cut)
+	b = append(b, s.Pad[:]...)
+	return b
+}
+
 // enum event_kind
 const (
 	EventInvalid = 0
@@ -633,6 +692,7 @@ const (
 	EventSock    = 3
 	EventProc    = 4
 	EventTCP     = 5
+	EventTLS     = 6
 	EventTLSKey  = 7
 	EventSample  = 8
 	EventDgram   = 16
@@ -777,4 +837,29 @@ const (
 	TLSSourcePkey    = 2
 	TLSSourceGo      = 3
 	TLSSourceKeyLog  = 4
+)
+
+// enum tls_call
+const (
+	TLSCallInvalid  = 0
+	TLSCallRead     = 1
+	TLSCallReadEx   = 2
+	TLSCallWrite    = 3
+	TLSCallWriteEx  = 4
+	TLSCallSendfile = 5
+)
+
+// enum tls_library
+const (
+	TLSLibraryInvalid = 0
+	TLSLibraryOpenssl = 1
+	TLSLibraryGnutls  = 2
+	TLSLibraryGo      = 3
+)
+
+// enum tls_flag
+const (
+	TLSFlagNested     = 1
+	TLSFlagTwoSockets = 2
+	TLSFlagSameCall   = 4
 )

@@ -1,0 +1,32 @@
+package analyze
+
+import (
+	"context"
+
+	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/tie"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// tieUp finds the sockets of recorded plaintext. A reel without any is not read for it, and one whose sessions all made system
+// calls of their own is read for that table alone.
+func tieUp(ctx context.Context, src Source, tally *ledger.Tally) (*tie.Ties, error) {
+	b := tie.NewBuilder(tally)
+	pass := func(take func(format.Row), opts format.RowsOptions) error {
+		n := 0
+		for row, err := range src.Rows(opts) {
+			if n++; n%1024 == 0 && ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if err == nil { // else it is told when the rows are read again
+				take(row)
+			}
+		}
+		return nil
+	}
+	err := pass(func(row format.Row) { b.Call(row.(*format.TLS)) }, format.RowsOptions{Tables: []format.TableID{format.TableTLS}, NoPayload: true})
+	if err == nil && b.Loose() {
+		err = pass(b.Row, format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO, format.TableTLS}})
+	}
+	return b.Ties(), err
+}
