@@ -76,7 +76,10 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	tally.Add(ledger.WindowFull, window.Shortened(), ledger.Where{})
 
 	res := &Result{Summary: ground.summary(src, out)}
-	res.Nodes, res.Edges = out.fold.Result(table.Listener)
+	res.Result = out.fold.Result(table.Listener)
+	for i := range res.Intervals {
+		res.Intervals[i].StartWall, _, _ = ground.clocks.Wall(res.Intervals[i].Start)
+	}
 	res.Processes = ground.processes.Programs(ground.wall)
 	res.Coverage = out.coverage.Result()
 	res.Ledger = tally.Entries()

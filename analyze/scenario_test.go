@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/exchange"
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/histogram"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -40,10 +42,13 @@ func TestScenarios(t *testing.T) {
 				t.Error("a scenario begins with a sentence that says what it is about")
 			}
 			var reel, want *txtar.File
+			show := ""
 			for i := range archive.Files {
 				switch f := &archive.Files[i]; f.Name {
 				case "reel":
 					reel = f
+				case "show":
+					show = string(f.Data)
 				case "facts":
 					want = f
 				}
@@ -54,7 +59,7 @@ func TestScenarios(t *testing.T) {
 			cfg := analyze.Config{Exchange: exchange.Config{Headers: true, Body: 64}}
 			r := run(t, parse(t, reel.Data), cfg)
 			check(t, r)
-			got := render(t, r)
+			got := append(render(t, r), more(t, r, strings.Fields(show))...)
 			if *update {
 				if want == nil {
 					archive.Files = append(archive.Files, txtar.File{Name: "facts"})
@@ -74,6 +79,53 @@ func TestScenarios(t *testing.T) {
 			}
 		})
 	}
+}
+
+// more writes what only a scenario about it shows: its member "show" names it.
+func more(t testing.TB, r *report, what []string) []byte {
+	var out bytes.Buffer
+	line := func(kind string, v ...any) {
+		b, err := json.Marshal(v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&out, "%-10s %s\n", kind, b)
+	}
+	show := func(h *histogram.Histogram) string {
+		p50, _ := h.Quantile(0.5)
+		return fmt.Sprintf("%d from %d by %d to %d", h.Count(), h.Min(), p50, h.Max())
+	}
+	if slices.Contains(what, "endpoints") {
+		for _, list := range [][]facts.Endpoint{r.Result.Endpoints, r.Result.Intervals} {
+			for i := range list {
+				e := &list[i]
+				at := "all"
+				if e.Width > 0 {
+					at = time.Duration(e.Start).String() + " + " + e.Width.String()
+				}
+				line("endpoint", e.Side.String(), at, e.Method, e.Route, e.Requests, "incomplete", e.Incomplete, e.Statuses,
+					"ns", show(&e.Durations), "bytes", show(&e.RequestBytes), show(&e.ResponseBytes))
+			}
+		}
+	}
+	if slices.Contains(what, "calls") {
+		for i := range r.Connections {
+			c := &r.Connections[i]
+			if c.Metrics != nil {
+				line("calls", c.ID, "write", show(&c.Metrics.Write.Times), c.Metrics.Write.Bytes, "read", show(&c.Metrics.Read.Times), c.Metrics.Read.Bytes,
+					"rtt", show(&c.Metrics.WriteRTT.Times), "close", span(c.CloseCall))
+			}
+		}
+		for _, e := range r.Result.Edges {
+			for role, s := range []*facts.Side{e.ClientSide, e.ServerSide} {
+				if s != nil {
+					line("l4", format.Role(role+1).String(), "write", show(&s.L4.Write.Times), s.L4.Write.Bytes, "read", show(&s.L4.Read.Times), s.L4.Read.Bytes,
+						"rtt", show(&s.L4.WriteRTT.Times), "connect", show(&s.L4.Connect.Times), "close", show(&s.L4.Close.Times))
+				}
+			}
+		}
+	}
+	return out.Bytes()
 }
 
 // render writes the facts that a reader of a scenario checks.

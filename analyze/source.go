@@ -52,9 +52,8 @@ type Config struct {
 
 // Result is what is known at the end.
 type Result struct {
+	topology.Result
 	Summary   facts.Summary
-	Nodes     []facts.Node
-	Edges     []facts.Edge
 	Processes []facts.Process     // in order of time
 	Coverage  []facts.TLSCoverage // those of which most was not read first
 	Ledger    []facts.LedgerEntry // most severe first

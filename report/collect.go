@@ -83,7 +83,11 @@ func (k *Collector) Connection(c *facts.Connection) error {
 	if lost := c.Lost[0] + c.Lost[1]; lost > 0 || c.Gaps[0]+c.Gaps[1] > 0 {
 		scores[0] = int64(min(lost, math.MaxInt64))
 	}
-	k.conns.offer(uint64(c.ID), scores[:], func() facts.Connection { return *c })
+	k.conns.offer(uint64(c.ID), scores[:], func() facts.Connection {
+		kept := *c
+		kept.Metrics = nil // no document shows them
+		return kept
+	})
 	return nil
 }
 
@@ -153,6 +157,8 @@ type Facts struct {
 	Ledger    []facts.LedgerEntry
 	Processes []facts.Process
 	Coverage  []facts.TLSCoverage
+	Endpoints []facts.Endpoint // methods and routes of edges
+	Intervals []facts.Endpoint // the same by time
 }
 
 // Data returns what was kept, together with f, ready for a renderer. The Collector may be used on.

@@ -121,6 +121,9 @@ type Conn struct {
 
 	TLS *facts.TLS // nil: no ClientHello was seen
 
+	Metrics   *facts.Calls  // nil: no call moved bytes
+	CloseCall time.Duration // of the close(2) that dropped the last descriptor; -1 unknown
+
 	// Layer, State and Flow belong to those who decrypt the streams, who read them, and who fold the numbers.
 	Layer any
 	State any
@@ -223,7 +226,7 @@ func (c *Conn) Facts(f *facts.Connection) {
 		Role: c.Role, RoleBy: c.RoleBy.String(), Local: c.Local, Remote: c.Remote, Protocol: c.Protocol().String(),
 		Start: c.Start, End: c.End, SawStart: c.SawStart, SawEnd: c.SawEnd, Errno: c.Errno, Connect: c.Connect, SRTT: c.SRTT,
 		Retrans: c.Resent(), Calls: c.Calls, Bytes: c.Bytes, Captured: c.Captured, Lost: c.Lost, Gaps: c.Gaps,
-		CallTime: c.CallTime, Exchanges: c.Exchanges, Upgrade: c.Upgrade, TCP: c.Transport(),
+		CallTime: c.CallTime, Exchanges: c.Exchanges, Upgrade: c.Upgrade, TCP: c.Transport(), Metrics: c.Metrics, CloseCall: c.CloseCall,
 	}
 	if c.TLS != nil {
 		f.TLS = *c.TLS

@@ -57,6 +57,7 @@ func (t *Table) io(r *format.IO) {
 		t.ledger.Add(ledger.StreamImpossible, 1, c.where(r.Time))
 		return
 	}
+	t.measure(c, d, r)
 	if c.has(flagFinished) {
 		c.Bytes[d] += uint64(r.Ret)
 		t.overlapping(c, d, r, r.Ret)
@@ -303,6 +304,7 @@ func (t *Table) closed(c *Conn, r *format.Socket) {
 	if r.FileRefs > 1 {
 		return // another descriptor, or a call under way in another thread, keeps it open
 	}
+	c.CloseCall = max(r.Duration, 0) // the last one that is seen is the one that closed
 	if r.FileRefs == 1 {
 		c.SawEnd = true
 		c.set(flagFDClosed)

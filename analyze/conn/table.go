@@ -43,9 +43,10 @@ type Table struct {
 	ledger  *ledger.Tally
 	procs   *process.Table
 
-	now    format.KTime
-	lastID facts.ConnID
-	open   int // not finished
+	now      format.KTime
+	lastID   facts.ConnID
+	open     int // not finished
+	measured int // have metrics
 
 	live      map[format.SocketID]*Conn // the newest of each socket id, finished or not
 	tuples    map[uint64]*Conn          // chains by hash of both endpoints
@@ -165,7 +166,7 @@ func (t *Table) add(id format.SocketID, inode format.Inode, at format.KTime) *Co
 		t.evict()
 	}
 	t.lastID++
-	c := &Conn{ID: t.lastID, Socket: id, Inode: inode, Start: at, End: at, Connect: -1}
+	c := &Conn{ID: t.lastID, Socket: id, Inode: inode, Start: at, End: at, Connect: -1, CloseCall: -1}
 	t.open++
 	if t.byAge.len() > 2*t.open+1024 {
 		t.byAge.keep(func(c *Conn) bool { return !c.has(flagFinished) })
@@ -265,6 +266,9 @@ func (t *Table) gone(c *Conn) {
 	}
 	if err := t.handler.Gone(c); err != nil && t.err == nil {
 		t.err = err
+	}
+	if c.Metrics != nil {
+		t.measured--
 	}
 	t.unindex(c)
 	if c.peer != nil {

@@ -5,6 +5,7 @@ package facts
 import (
 	"time"
 
+	"github.com/ebpf-reel/reel/analyze/histogram"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -65,6 +66,8 @@ type Connection struct {
 	Upgrade   string // what it went over to after HTTP/1: "websocket", "h2c", "connect" (a tunnel), ...; "" it did not
 	TLS       TLS
 	TCP       Transport
+	Metrics   *Calls        // nil: no call moved bytes
+	CloseCall time.Duration // of the close(2) that dropped the last descriptor; -1 unknown
 }
 
 // Completeness says what an exchange lacks; the zero value lacks nothing.
@@ -324,6 +327,8 @@ type Side struct {
 	DurationSum   time.Duration
 	DurationMax   time.Duration
 	P50, P90, P99 time.Duration // within 1 % relative error; 0 without exchanges
+	Durations     histogram.Histogram
+	L4            L4
 }
 
 // Severity grades a ledger entry.

@@ -112,12 +112,15 @@ const (
 	ListenDrop
 	SynAckResent
 	ConnEvicted
+	CallsUnmeasured
 	ProcessUnknown
 	ProcessesFolded
 	RoleInferred
 	RoleUnknown
 	NodesFolded
 	FlowsFolded
+	RoutesFolded
+	EndpointsFolded
 	RequestUnanswered
 	ResponseUnasked
 	ResponsesUncertain
@@ -241,12 +244,15 @@ var registry = [numNames]registered{
 	ListenDrop:         {"listen_drop", facts.Notice, Analysis, "The kernel threw segments of a handshake away at a listening socket, for the reason of the example: clients waited or failed."},
 	SynAckResent:       {"synack_resent", facts.Notice, Analysis, "A listening socket sent SYN-ACKs again: the client's last segment of the handshake did not arrive, or the accept queue was full. Connections took seconds to open."},
 	ConnEvicted:        {"connection_evicted", facts.Notice, Analysis, "More connections were open than the analysis keeps: the idle ones were ended early, what follows on them counts as new connections."},
+	CallsUnmeasured:    {"calls_unmeasured", facts.Notice, Analysis, "More connections were open than are measured one by one: calls of the others are counted with their bytes, but are in no histogram."},
 	ProcessUnknown:     {"process_unknown", facts.Notice, Analysis, "A connection belongs to a process that the reel has no row of; it is named by its number."},
 	ProcessesFolded:    {"processes_folded", facts.Notice, Analysis, "More processes were recorded than the analysis keeps; the later ones are named by their numbers."},
 	RoleInferred:       {"role_inferred", facts.Info, Analysis, "Which end of a connection is the client was inferred (from a listener, the peer, the first bytes or the port), since connect or accept is not in the reel."},
 	RoleUnknown:        {"role_unknown", facts.Notice, Analysis, "Which end of a connection is the client is not known; its edge points from the recorded process."},
 	NodesFolded:        {"nodes_folded", facts.Notice, Analysis, "More remote addresses were seen than the topology keeps; the later ones are one node, \"others\"."},
 	FlowsFolded:        {"flows_folded", facts.Notice, Analysis, "More pairs of processes and addresses were seen than the topology keeps; the later ones are counted with \"others\"."},
+	RoutesFolded:       {"routes_folded", facts.Notice, Analysis, "More different paths were requested than routes are learned of: the later ones are one route, \"{other}\". Give templates by --route."},
+	EndpointsFolded:    {"endpoints_folded", facts.Notice, Analysis, "There are more endpoints (methods and routes of an edge) than the analysis keeps: the later ones are one endpoint of each edge."},
 	RequestUnanswered:  {"request_unanswered", facts.Notice, Analysis, "A request has no response in the reel: the connection or the capture ended before it, or it was lost."},
 	ResponseUnasked:    {"response_unasked", facts.Notice, Analysis, "A response has no request in the reel: it was sent before the capture, or it was lost."},
 	ResponsesUncertain: {"responses_uncertain", facts.Notice, Analysis, "After a gap on a connection with pipelined requests, responses could not be told apart: they are shown without their requests."},

@@ -2,11 +2,12 @@ package topology
 
 import (
 	"cmp"
+	"math"
 	"slices"
-
-	"github.com/DataDog/sketches-go/ddsketch"
+	"time"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/endpoint"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/process"
 	"github.com/ebpf-reel/reel/format"
@@ -19,7 +20,7 @@ type Listener func(netns uint64, port uint16) *process.Image
 type edge struct {
 	facts.Edge
 	roleBy    conn.RoleBy
-	durations [2]*ddsketch.DDSketch // of the client's side, of the server's
+	endpoints [2]*endpoint.Set // of the client's side, of the server's
 }
 
 type edgeKey struct {
@@ -28,8 +29,16 @@ type edgeKey struct {
 	protocol       string
 }
 
-// Result returns nodes and edges, sorted by their ids.
-func (f *Fold) Result(listens Listener) ([]facts.Node, []facts.Edge) {
+// Result is a topology, sorted by ids.
+type Result struct {
+	Nodes     []facts.Node
+	Edges     []facts.Edge
+	Endpoints []facts.Endpoint // of each edge and side
+	Intervals []facts.Endpoint // the same by time
+}
+
+// Result returns what was summed up. The Fold takes no more after it.
+func (f *Fold) Result(listens Listener) Result {
 	nodes := make(map[string]*facts.Node)
 	edges := make(map[edgeKey]*edge)
 	for _, fl := range f.order {
@@ -44,24 +53,35 @@ func (f *Fold) Result(listens Listener) ([]facts.Node, []facts.Edge) {
 			e = &edge{Edge: facts.Edge{Client: k.client, Server: k.server, Port: k.port, Protocol: k.protocol}}
 			edges[k] = e
 		}
-		e.add(fl)
+		f.add(e, fl)
 	}
-	outNodes := make([]facts.Node, 0, len(nodes))
+	var r Result
 	for _, n := range nodes {
 		slices.Sort(n.PIDs)
 		n.PIDs = slices.Compact(n.PIDs)
-		outNodes = append(outNodes, *n)
+		r.Nodes = append(r.Nodes, *n)
 	}
-	slices.SortFunc(outNodes, func(a, b facts.Node) int { return cmp.Compare(a.ID, b.ID) })
-	outEdges := make([]facts.Edge, 0, len(edges))
+	slices.SortFunc(r.Nodes, func(a, b facts.Node) int { return cmp.Compare(a.ID, b.ID) })
+	sums := make([]*edge, 0, len(edges))
 	for _, e := range edges {
-		outEdges = append(outEdges, e.finish())
+		sums = append(sums, e)
 	}
-	slices.SortFunc(outEdges, func(a, b facts.Edge) int {
+	slices.SortFunc(sums, func(a, b *edge) int {
 		return cmp.Or(cmp.Compare(a.Client, b.Client), cmp.Compare(a.Server, b.Server), cmp.Compare(a.Port, b.Port),
 			cmp.Compare(a.Protocol, b.Protocol))
 	})
-	return outNodes, outEdges
+	f.endpoints.Close()
+	for _, e := range sums {
+		r.Edges = append(r.Edges, e.finish())
+		side := facts.Endpoint{Client: e.Client, Server: e.Server, Port: e.Port, Protocol: e.Protocol}
+		for i, set := range e.endpoints {
+			if set != nil {
+				side.Side = [...]format.Role{format.RoleClient, format.RoleServer}[i]
+				r.Endpoints, r.Intervals = set.Append(r.Endpoints, r.Intervals, side)
+			}
+		}
+	}
+	return r
 }
 
 // maxPIDs bounds the processes that a node lists.
@@ -118,7 +138,7 @@ func (f *Fold) otherNode(nodes map[string]*facts.Node, fl *flow, listens Listene
 }
 
 // add sums a flow up on its side. The role that is not known counts as the client's.
-func (e *edge) add(fl *flow) {
+func (f *Fold) add(e *edge, fl *flow) {
 	side, i := &e.ClientSide, 0
 	if fl.role == format.RoleServer {
 		side, i = &e.ServerSide, 1
@@ -142,26 +162,35 @@ func (e *edge) add(fl *flow) {
 	s.ZeroWindows += a.ZeroWindows
 	s.ZeroWindow += a.ZeroWindow
 	s.AcceptWaitMax = max(s.AcceptWaitMax, a.AcceptWaitMax)
-	s.DurationSum += a.DurationSum
-	s.DurationMax = max(s.DurationMax, a.DurationMax)
+	most := f.bins()
+	s.Durations.Merge(&a.Durations, most)
+	addCalls(&s.L4.Calls, &a.L4.Calls, most)
+	addMetric(&s.L4.Connect, &a.L4.Connect, most)
+	addMetric(&s.L4.Close, &a.L4.Close, most)
 	if fl.roleBy != conn.ByNothing && (e.roleBy == conn.ByNothing || fl.roleBy < e.roleBy) {
 		e.roleBy = fl.roleBy
 	}
 	switch {
-	case fl.durations == nil:
-	case e.durations[i] == nil:
-		e.durations[i] = fl.durations.Copy()
+	case fl.endpoints == nil:
+	case e.endpoints[i] == nil:
+		e.endpoints[i] = f.endpoints.Set()
+		fallthrough
 	default:
-		// Merging fails for sketches of different accuracy only.
-		_ = e.durations[i].MergeWith(fl.durations)
+		e.endpoints[i].Merge(fl.endpoints)
 	}
 }
 
 func (e *edge) finish() facts.Edge {
-	for i, s := range [...]*facts.Side{e.ClientSide, e.ServerSide} {
-		if d := e.durations[i]; s != nil && d != nil {
-			s.P50, s.P90, s.P99 = quantile(d, 0.5, s.DurationMax), quantile(d, 0.9, s.DurationMax), quantile(d, 0.99, s.DurationMax)
+	for _, s := range [...]*facts.Side{e.ClientSide, e.ServerSide} {
+		if s == nil {
+			continue
 		}
+		quantile := func(q float64) time.Duration {
+			v, _ := s.Durations.Quantile(q)
+			return time.Duration(min(v, math.MaxInt64))
+		}
+		s.DurationSum, s.DurationMax = time.Duration(min(s.Durations.Sum(), math.MaxInt64)), quantile(1)
+		s.P50, s.P90, s.P99 = quantile(0.5), quantile(0.9), quantile(0.99)
 	}
 	e.RoleBy = e.roleBy.String()
 	return e.Edge

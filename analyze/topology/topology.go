@@ -9,28 +9,26 @@ package topology
 import (
 	"cmp"
 	"net/netip"
-	"time"
-
-	"github.com/DataDog/sketches-go/ddsketch"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
+	"github.com/ebpf-reel/reel/analyze/endpoint"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/process"
 	"github.com/ebpf-reel/reel/format"
 )
 
-// Accuracy is the relative error of the quantiles.
-const Accuracy = 0.01
-
 // Limits bound a Fold. Zero fields take the defaults.
 type Limits struct {
 	Remotes int // remote addresses (4,096)
 	Flows   int // pairs of process and other end (32,768)
+
+	Endpoints endpoint.Config
 }
 
 func (l Limits) withDefaults() Limits {
-	return Limits{Remotes: cmp.Or(max(l.Remotes, 0), 4096), Flows: cmp.Or(max(l.Flows, 0), 32<<10)}
+	l.Remotes, l.Flows = cmp.Or(max(l.Remotes, 0), 4096), cmp.Or(max(l.Flows, 0), 32<<10)
+	return l
 }
 
 // key is what makes two connections of one flow: seen from one end.
@@ -50,7 +48,7 @@ type flow struct {
 	key
 	roleBy    conn.RoleBy
 	side      facts.Side
-	durations *ddsketch.DDSketch
+	endpoints *endpoint.Set // nil: no exchanges
 }
 
 // reported is what a connection has given to a flow that it left.
@@ -69,6 +67,8 @@ type Fold struct {
 	paths   map[string]struct{}       // of AF_UNIX sockets
 	moved   map[facts.ConnID]reported // connections whose other end became known late
 	host    string
+
+	endpoints *endpoint.Fold
 }
 
 // New returns an empty Fold. host is the node's name: the group of its processes.
@@ -76,6 +76,7 @@ func New(l Limits, host string, tally *ledger.Tally) *Fold {
 	return &Fold{
 		limits: l.withDefaults(), ledger: tally, host: host, flows: make(map[key]*flow),
 		remotes: make(map[netip.Addr]struct{}), paths: make(map[string]struct{}), moved: make(map[facts.ConnID]reported),
+		endpoints: endpoint.New(l.Endpoints, tally),
 	}
 }
 
@@ -93,24 +94,24 @@ func (f *Fold) Exchange(c *conn.Conn, x *facts.Exchange) {
 	case 5:
 		s.Errors5xx++
 	}
-	if x.Duration < 0 {
-		return
+	if x.Duration >= 0 {
+		s.Durations.Add(uint64(x.Duration), f.bins())
 	}
-	s.DurationSum += x.Duration
-	s.DurationMax = max(s.DurationMax, x.Duration)
-	if fl.durations == nil {
-		fl.durations = newSketch()
+	if fl.endpoints == nil {
+		fl.endpoints = f.endpoints.Set()
 	}
-	// Adding fails for what is no number or beyond 1e300 only.
-	_ = fl.durations.Add(float64(x.Duration))
+	fl.endpoints.Add(x)
 }
 
-func newSketch() *ddsketch.DDSketch {
-	s, err := ddsketch.LogCollapsingLowestDenseDDSketch(Accuracy, 4096) // 1 ns to 10^35 ns: never collapses
-	if err != nil {
-		panic("topology: " + err.Error()) // the accuracy is a constant between 0 and 1
+// bins bounds the histograms of a flow: the more flows there are, the coarser they may become.
+func (f *Fold) bins() int {
+	switch {
+	case len(f.flows) <= 256:
+		return 0
+	case len(f.flows) <= 4096:
+		return 256
 	}
-	return s
+	return 32
 }
 
 // Joined takes a connection whose other end became known: what it gave to a flow without one stays there.
@@ -128,7 +129,7 @@ func (f *Fold) Joined(c *conn.Conn) {
 func (f *Fold) Gone(c *conn.Conn) {
 	fl := f.flow(c)
 	fl.side.Connections++
-	transport(c, &fl.side)
+	f.transport(c, &fl.side)
 	f.numbers(c, fl)
 	delete(f.moved, c.ID)
 	c.Flow = nil
@@ -144,9 +145,23 @@ func (f *Fold) numbers(c *conn.Conn, fl *flow) {
 	s.Retrans += since(uint64(c.Resent()), uint64(before.retrans))
 }
 
-// transport adds what TCP did on a connection that is over.
-func transport(c *conn.Conn, s *facts.Side) {
+// transport adds what TCP and the calls did on a connection that is over.
+func (f *Fold) transport(c *conn.Conn, s *facts.Side) {
 	x := c.Transport()
+	most := f.bins()
+	if c.Metrics != nil {
+		addCalls(&s.L4.Calls, c.Metrics, most)
+	}
+	established := c.Connect
+	if c.Role == format.RoleServer {
+		established = x.AcceptWait
+	}
+	if established >= 0 && !c.Failed() {
+		s.L4.Connect.Times.Add(uint64(established), most)
+	}
+	if c.CloseCall >= 0 {
+		s.L4.Close.Times.Add(uint64(c.CloseCall), most)
+	}
 	s.Dropped += uint64(x.Dropped())
 	s.Resets += uint64(x.ResetsSent) + uint64(x.ResetsReceived)
 	for d := range x.ZeroWindows {
@@ -157,6 +172,17 @@ func transport(c *conn.Conn, s *facts.Side) {
 	if c.Failed() {
 		s.Failed++
 	}
+}
+
+func addCalls(to, from *facts.Calls, bins int) {
+	addMetric(&to.Write, &from.Write, bins)
+	addMetric(&to.Read, &from.Read, bins)
+	addMetric(&to.WriteRTT, &from.WriteRTT, bins)
+}
+
+func addMetric(to, from *facts.Metric, bins int) {
+	to.Bytes += from.Bytes
+	to.Times.Merge(&from.Times, bins)
 }
 
 func since(now, before uint64) uint64 {
@@ -231,12 +257,4 @@ func serverPort(c *conn.Conn) uint16 {
 		return c.Local.Port
 	}
 	return min(c.Local.Port, c.Remote.Port)
-}
-
-func quantile(s *ddsketch.DDSketch, q float64, most time.Duration) time.Duration {
-	v, err := s.GetValueAtQuantile(q)
-	if err != nil {
-		return 0 // empty
-	}
-	return min(time.Duration(v+0.5), most)
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/route"
 	"github.com/ebpf-reel/reel/report"
 	"github.com/ebpf-reel/reel/report/table"
 	"github.com/ebpf-reel/reel/report/text"
@@ -24,6 +25,7 @@ type analyzeOptions struct {
 	output              string
 	format              string
 	keylog              string
+	routes              []string
 	strict, force, keep bool
 }
 
@@ -34,10 +36,12 @@ func newAnalyzeCommand() *cobra.Command {
 		Short: "Rebuild connections and exchanges, print a summary, write tables",
 		Long: `analyze rebuilds connections, HTTP exchanges and who calls whom from a reel, and prints a summary that begins with
 what was lost. It needs neither privileges nor the machine that was recorded. With -o it also writes tables
-(docs/tables.md): connections, exchanges, edges, nodes, processes, tls_coverage, ledger.`,
+(docs/tables.md): connections, exchanges, edges, their metrics, endpoints, nodes, processes, tls_coverage,
+ledger.`,
 		Example: `  reel analyze checkout.reel
   reel analyze checkout.reel -o checkout.tables
-  reel analyze checkout.reel -o checkout.tables --format json --strict`,
+  reel analyze checkout.reel -o checkout.tables --format csv --strict
+  reel analyze checkout.reel -o checkout.tables --route '/shops/{shop}/items/{item}'`,
 		Args: oneArg("the reel to analyze"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return runAnalyze(cmd.Context(), args[0], opts, cmd.OutOrStdout())
@@ -45,12 +49,25 @@ what was lost. It needs neither privileges nor the machine that was recorded. Wi
 	}
 	flags := cmd.Flags()
 	flags.StringVarP(&opts.output, "output", "o", "", "write tables into the new directory `DIR`")
-	flags.StringVar(&opts.format, "format", string(table.Parquet), "of the tables: parquet, or json (JSON lines)")
+	flags.StringVar(&opts.format, "format", string(table.Parquet), "of the tables: parquet, arrow, csv, jsonl, or table (text)")
+	flags.StringArrayVar(&opts.routes, "route", nil, "count requests whose path matches the `TEMPLATE` (/users/{id}) as one endpoint; may be repeated, the first that matches counts")
 	flags.BoolVar(&opts.strict, "strict", false, "exit with 4 when data was lost")
 	flags.BoolVar(&opts.force, "force", false, "write into DIR if it exists, over its tables")
 	keylogFlag(cmd, &opts.keylog)
 	secretsFlag(cmd, &opts.keep)
 	return cmd
+}
+
+func parseRoutes(given []string) ([]route.Template, error) {
+	var out []route.Template
+	for _, s := range given {
+		t, err := route.ParseTemplate(s)
+		if err != nil {
+			return nil, &usageError{err.Error()}
+		}
+		out = append(out, t)
+	}
+	return out, nil
 }
 
 // What the summary on the terminal shows of exchanges: the collector keeps that and no more.
@@ -60,6 +77,10 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 	tableFormat, err := table.ParseFormat(opts.format)
 	if err != nil {
 		return &usageError{err.Error()}
+	}
+	routes, err := parseRoutes(opts.routes)
+	if err != nil {
+		return err
 	}
 	secrets, err := tlsConfig(opts.keylog, opts.keep)
 	if err != nil {
@@ -88,21 +109,23 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 		defer w.Close()
 		sink = bothSinks{collector, w}
 		finish = func(res *analyze.Result) error {
-			if err := w.Finish(res.Nodes, res.Edges, res.Processes, res.Coverage, res.Ledger); err != nil {
+			if err := w.Finish(reportFacts(res)); err != nil {
 				return err
 			}
 			out.keep()
 			return nil
 		}
 	}
-	res, err := analyze.Run(ctx, reel, analyze.Config{TLS: secrets}, sink)
+	cfg := analyze.Config{TLS: secrets}
+	cfg.Topology.Endpoints.Given = routes
+	res, err := analyze.Run(ctx, reel, cfg, sink)
 	if err != nil {
 		return err
 	}
 	if err := finish(res); err != nil {
 		return err
 	}
-	data := collector.Data(report.Facts{Summary: res.Summary, Nodes: res.Nodes, Edges: res.Edges, Ledger: res.Ledger, Processes: res.Processes, Coverage: res.Coverage})
+	data := collector.Data(*reportFacts(res))
 	data.Reel = filepath.Base(filepath.Clean(path))
 	if err := text.Summary(stdout, data); err != nil {
 		return err
@@ -111,6 +134,12 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 		return strictVerdict(res.Ledger)
 	}
 	return nil
+}
+
+// reportFacts hands an analysis to those who show it.
+func reportFacts(res *analyze.Result) *report.Facts {
+	return &report.Facts{Summary: res.Summary, Nodes: res.Nodes, Edges: res.Edges, Ledger: res.Ledger, Processes: res.Processes,
+		Endpoints: res.Endpoints, Intervals: res.Intervals, Coverage: res.Coverage}
 }
 
 // limitMemory lets the garbage collector work harder before the analysis grows beyond its bound, unless GOMEMLIMIT says otherwise.

@@ -121,7 +121,7 @@ func reportData(cmd *cobra.Command, dir string, f *reportFlags) (*report.Data, e
 	if err != nil {
 		return nil, err
 	}
-	data := collector.Data(report.Facts{Summary: result.Summary, Nodes: result.Nodes, Edges: result.Edges, Ledger: result.Ledger, Processes: result.Processes, Coverage: result.Coverage})
+	data := collector.Data(*reportFacts(result))
 	data.Title = f.title
 	data.Reel = filepath.Base(filepath.Clean(dir))
 	data.Tool = "reel " + toolVersion()

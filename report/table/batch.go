@@ -57,6 +57,9 @@ func (b *batch[T]) wall(w facts.Wall) *Wall {
 	return point(&b.walls, Wall(w))
 }
 
+// valid replaces what is no UTF-8, as captured bytes may be: readers of Parquet and Arrow refuse a whole file for it.
+func valid(s string) string { return strings.ToValidUTF8(s, "\uFFFD") }
+
 // addresses prints addresses once each: they repeat.
 type addresses map[netip.Addr]string
 
@@ -82,7 +85,7 @@ func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) con
 	x := &c.TCP
 	return connectionRow{
 		ID: uint64(c.ID), Peer: b.id(uint64(c.Peer)), Socket: uint64(c.Socket), Inode: uint64(c.Inode), NetNS: c.NetNS,
-		PID: uint32(c.PID), Process: c.Process, Role: c.Role.String(), RoleBy: c.RoleBy,
+		PID: uint32(c.PID), Process: valid(c.Process), Role: c.Role.String(), RoleBy: c.RoleBy,
 		LocalAddress: w.addresses.string(c.Local), LocalPort: c.Local.Port,
 		RemoteAddress: w.addresses.string(c.Remote), RemotePort: c.Remote.Port,
 		Protocol: c.Protocol, Start: int64(c.Start), End: int64(c.End), StartWall: b.wall(c.StartWall),
@@ -102,7 +105,7 @@ func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) con
 		Dropped:     x.Dropped(), DropReasons: b.drops(x.Drops),
 		ResetsSent: x.ResetsSent, ResetsReceived: x.ResetsReceived, ResetReason: x.ResetReason,
 		OwnZero: x.ZeroWindows[0], OwnZeroTime: int64(x.ZeroWindowTime[0]),
-		PeerZero: x.ZeroWindows[1], PeerZeroTime: int64(x.ZeroWindowTime[1]), Upgrade: c.Upgrade,
+		PeerZero: x.ZeroWindows[1], PeerZeroTime: int64(x.ZeroWindowTime[1]), Upgrade: c.Upgrade, CloseCall: b.unless(int64(c.CloseCall), -1),
 	}
 }
 
@@ -124,7 +127,7 @@ func (w *Writer) exchangeRow(b *batch[exchangeRow], x *facts.Exchange) exchangeR
 		Role: x.Role.String(), PID: uint32(x.PID), TID: uint32(x.TID),
 		LocalAddress: w.addresses.string(x.Local), LocalPort: x.Local.Port,
 		RemoteAddress: w.addresses.string(x.Remote), RemotePort: x.Remote.Port,
-		Protocol: x.Protocol, Method: x.Method, Host: x.Host, Target: x.Target,
+		Protocol: x.Protocol, Method: valid(x.Method), Host: valid(x.Host), Target: valid(x.Target),
 		StartWall: b.wall(x.StartWall), Start: int64(x.Start),
 		Duration: b.unless(int64(x.Duration), -1), TTFB: b.unless(int64(x.TTFB), -1),
 		RequestVersion: x.Request.Version, ResponseVersion: x.Response.Version,
@@ -145,8 +148,8 @@ func (w *Writer) exchangeRow(b *batch[exchangeRow], x *facts.Exchange) exchangeR
 		r.Status = point(&b.short, uint16(x.Status))
 	}
 	if t := x.Trace; t != nil {
-		r.TraceFormat, r.TraceID, r.SpanID, r.ParentSpanID, r.Sampled = t.Format, t.TraceID, t.SpanID, t.ParentID, t.Sampled
-		r.TraceState, r.TraceService, r.TraceInstance, r.TraceEndpoint, r.TraceAddress = t.State, t.Service, t.Instance, t.Endpoint, t.Address
+		r.TraceFormat, r.TraceID, r.SpanID, r.ParentSpanID, r.Sampled = t.Format, valid(t.TraceID), valid(t.SpanID), valid(t.ParentID), valid(t.Sampled)
+		r.TraceState, r.TraceService, r.TraceInstance, r.TraceEndpoint, r.TraceAddress = valid(t.State), valid(t.Service), valid(t.Instance), valid(t.Endpoint), valid(t.Address)
 	}
 	if n := len(x.Interim); n > 0 {
 		from := len(b.short)
@@ -168,18 +171,23 @@ var (
 	noStrings = []string{}
 )
 
+// side is what one end of an edge saw, and its name.
+type side struct {
+	name string
+	*facts.Side
+}
+
+func sides(e *facts.Edge) [2]side { return [2]side{{"client", e.ClientSide}, {"server", e.ServerSide}} }
+
 func edgeRows(e *facts.Edge) []edgeRow {
 	var rows []edgeRow
-	for _, side := range [...]struct {
-		name string
-		*facts.Side
-	}{{"client", e.ClientSide}, {"server", e.ServerSide}} {
+	for _, side := range sides(e) {
 		s := side.Side
 		if s == nil {
 			continue
 		}
 		rows = append(rows, edgeRow{
-			Client: e.Client, Server: e.Server, Port: e.Port, Protocol: e.Protocol, RoleBy: e.RoleBy, Side: side.name,
+			Client: valid(e.Client), Server: valid(e.Server), Port: e.Port, Protocol: e.Protocol, RoleBy: e.RoleBy, Side: side.name,
 			Connections: s.Connections, Exchanges: s.Exchanges, Incomplete: s.Incomplete, Errors4xx: s.Errors4xx, Errors5xx: s.Errors5xx,
 			ReadBytes: s.BytesRead, WriteBytes: s.BytesWrite, LostBytes: s.LostBytes, Retrans: s.Retrans,
 			Dropped: s.Dropped, Resets: s.Resets, Failed: s.Failed, ZeroWindows: s.ZeroWindows, ZeroWindow: int64(s.ZeroWindow), AcceptWait: int64(s.AcceptWaitMax),
@@ -190,14 +198,16 @@ func edgeRows(e *facts.Edge) []edgeRow {
 }
 
 func nodeRowOf(n *facts.Node) nodeRow {
-	r := nodeRow{ID: n.ID, Kind: "remote", Name: n.Name, PIDs: []uint32{}, Addresses: []string{}, Group: n.Group}
+	r := nodeRow{ID: valid(n.ID), Kind: "remote", Name: valid(n.Name), PIDs: []uint32{}, Addresses: []string{}, Group: valid(n.Group)}
 	if n.Kind == facts.NodeProcess {
 		r.Kind = "process"
 	}
 	for _, pid := range n.PIDs {
 		r.PIDs = append(r.PIDs, uint32(pid))
 	}
-	r.Addresses = append(r.Addresses, n.Addrs...)
+	for _, a := range n.Addrs {
+		r.Addresses = append(r.Addresses, valid(a))
+	}
 	return r
 }
 
@@ -220,11 +230,15 @@ func coverageRowOf(c *facts.TLSCoverage) coverageRow {
 
 func processRowOf(p *facts.Process) processRow {
 	r := processRow{
-		PID: uint32(p.PID), NSPID: uint32(p.NSPID), PPID: uint32(p.PPID), UID: p.UID, Comm: p.Comm, Exe: p.Exe, Args: append([]string{}, p.Args...),
-		Cgroup: p.Cgroup, From: int64(p.From), SawStart: p.SawStart, End: p.End.String(), Core: p.Core,
+		PID: uint32(p.PID), NSPID: uint32(p.NSPID), PPID: uint32(p.PPID), UID: p.UID, Comm: valid(p.Comm), Exe: valid(p.Exe), Args: []string{},
+		Cgroup: valid(p.Cgroup), From: int64(p.From), SawStart: p.SawStart, End: p.End.String(), Core: p.Core,
+	}
+	for _, a := range p.Args {
+		r.Args = append(r.Args, valid(a))
 	}
 	if c := p.Container; c != nil {
-		r.ContainerID, r.Container, r.Runtime, r.Image, r.Pod, r.Namespace, r.PodUID = c.ID, c.Name, c.Runtime, c.Image, c.Pod, c.Namespace, c.PodUID
+		r.ContainerID, r.Container, r.Runtime, r.Image = valid(c.ID), valid(c.Name), valid(c.Runtime), valid(c.Image)
+		r.Pod, r.Namespace, r.PodUID = valid(c.Pod), valid(c.Namespace), valid(c.PodUID)
 	}
 	if p.FromWall != 0 {
 		r.FromWall = (*Wall)(&p.FromWall)
@@ -247,5 +261,5 @@ func processRowOf(p *facts.Process) processRow {
 }
 
 func ledgerRowOf(l *facts.LedgerEntry) ledgerRow {
-	return ledgerRow{l.Name, l.Severity.String(), l.Source, l.Count, l.Bytes, int64(l.First), l.Example, l.Sentence}
+	return ledgerRow{l.Name, l.Severity.String(), l.Source, l.Count, l.Bytes, int64(l.First), valid(l.Example), l.Sentence}
 }

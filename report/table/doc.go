@@ -1,31 +1,19 @@
 package table
 
 import (
+	_ "embed"
 	"fmt"
 	"io"
 	"reflect"
 	"strings"
+
+	"github.com/ebpf-reel/reel/analyze/histogram"
 )
 
 // Describe writes docs/tables.md: every table, every column, with type and unit.
 func Describe(w io.Writer) error {
 	p := &page{w: w}
-	p.printf(`# The tables of an analysis
-
-%sreel analyze X.reel -o DIR%s writes these tables into DIR, as Parquet (zstd; %sNAME.parquet%s) or, with %s--format json%s, as JSON lines
-(%sNAME.jsonl%s). Any engine that reads Parquet joins them: DuckDB, Spark, ClickHouse, pandas.
-
-    duckdb -c "select method, target, count(*), quantile_cont(duration_ns, 0.99)/1e6 as p99_ms
-               from 'DIR/exchanges.parquet' where role = 'server' group by all order by p99_ms desc limit 10"
-
-Names are stable: a column is never renamed and never changes its unit; new ones come at the end of a table. A column whose name ends
-in _ns is nanoseconds, in _bytes bytes. The same reel gives the same bytes, whatever machine analyzes it.
-
-One connection that was recorded at both ends is two rows of connections, and each of its exchanges two rows of exchanges: filter by
-role, or join by peer_id, before you count.
-
-This page is made from the code: %sgo test ./report/table -update%s.
-`, "`", "`", "`", "`", "`", "`", "`", "`", "`", "`")
+	p.printf("%s", strings.ReplaceAll(intro, "'", "`"))
 	describe[connectionRow](p, "connections", "One end of one connection: a socket from its birth, or first sight, to its end, or that of the reel.")
 	describe[exchangeRow](p, "exchanges", "One HTTP request and its response, as one end of a connection saw it.")
 	p.printf("\nWhat `missing` can hold; `complete` is true when it is empty:\n\n| name | meaning |\n|---|---|\n")
@@ -33,11 +21,84 @@ This page is made from the code: %sgo test ./report/table -update%s.
 		p.printf("| `%s` | %s |\n", m.name, m.doc)
 	}
 	describe[edgeRow](p, "edges", "All traffic from one client node to one server node on one port in one protocol, as one side saw it.")
+	describe[edgeMetricRow](p, "edge_metrics", "The calls of one kind on one side of an edge: how many, what they moved, and how long they took.")
+	p.printf("\n| metric | is |\n|---|---|\n")
+	for _, m := range metricNames {
+		p.printf("| `%s` | %s |\n", m.name, m.doc)
+	}
+	p.buckets("`rover_buckets` (ns)", histogram.RoverTimes)
+	describe[connectionMetricRow](p, "connection_metrics", "The same for each end of a connection. (Segments sent again or dropped are in connections.)")
+	describe[endpointRow](p, "endpoints", "The exchanges of one method and route on one side of an edge.")
+	p.printf("%s", strings.ReplaceAll(routes, "'", "`"))
+	p.buckets("`duration_rover_buckets` (ns; what is below the first is in it)", histogram.RoverDurations)
+	p.printf(`
+## endpoint_intervals
+
+The same by the time at which exchanges began. Intervals are a second wide; when there would be more than 32,768 of them in all, they are two, four ...
+seconds wide: interval_ns says it. Columns are those of endpoints. Histograms have at most 64 bins here: their error is greater, and said.
+`)
 	describe[nodeRow](p, "nodes", "A program (all processes of one name and executable in one pod, container or host), or a remote address.")
 	describe[processRow](p, "processes", "One program that a process ran: from a fork, an exec or its first sight until the next exec, or its end.")
 	describe[coverageRow](p, "tls_coverage", "How much of the TLS of one process was read, and why not all.")
 	describe[ledgerRow](p, "ledger", "One anomaly of the recording or the analysis: what was lost, cut, guessed, or odd.")
+	p.printf("\n## Questions\n\nViews for DuckDB that answer ten of them. In the directory of the tables:\n\n```sql\n")
+	for _, t := range Tables {
+		p.printf("CREATE OR REPLACE VIEW %s AS SELECT * FROM '%s.parquet';\n", t, t)
+	}
+	p.printf("\n%s```\n", Views)
 	return p.err
+}
+
+// Views are views for DuckDB over the tables.
+//
+//go:embed views.sql
+var Views string
+
+// Tables are the names of all tables.
+var Tables = []string{"connections", "connection_metrics", "exchanges", "edges", "edge_metrics", "endpoints", "endpoint_intervals", "nodes", "processes", "tls_coverage", "ledger"}
+
+const intro = `# The tables of an analysis
+
+'reel analyze X.reel -o DIR' writes these tables into DIR. '--format' chooses how:
+
+| format | files | for |
+|---|---|---|
+| 'parquet' (default) | 'NAME.parquet', zstd | any engine: DuckDB, Spark, ClickHouse, pandas |
+| 'arrow' | 'NAME.arrow', an Arrow IPC file (Feather 2), zstd | pandas, polars, R, memory-mapped readers |
+| 'csv' | 'NAME.csv', RFC 4180 with a header; null is empty, a list is a JSON array | spreadsheets, COPY into a database |
+| 'jsonl' | 'NAME.jsonl', one object a line | jq, scripts |
+| 'table' | 'NAME.txt', aligned columns, long cells cut | reading |
+
+Names are stable: a column is never renamed and never changes its unit; new ones come at the end of a table. A column whose name ends
+in _ns is nanoseconds, in _bytes bytes. The same reel gives the same bytes, whatever machine analyzes it.
+
+One connection that was recorded at both ends is two rows of connections, and each of its exchanges two rows of exchanges: filter by
+role, or join by peer_id, before you count.
+
+Histograms are two lists, the lower bounds of the bins that are not empty, and their counts. Bins are log-linear, 64 to a power of two, so a value
+differs from the middle of its bin by less than 0.8 % of itself; numbers below 128 are exact. Where a histogram had to be smaller, neighbours are joined and
+the error of the row says so. Bounds of coarse bins are bounds of fine ones: histograms of rows, reels and nodes are merged by adding the
+counts of equal bounds. Percentiles in the columns come with that error; least and greatest values and sums are exact.
+
+This page is made from the code: 'go test ./report/table -update'.
+`
+
+const routes = `
+A route is a template of paths: what the user gave ('--route', the first that matches); else each segment that is a number, a UUID, a hash, a
+date, an address or a long token stands for its kind ('{id}', '{uuid}', '{hex}', '{date}', '{email}', '{token}'); else a place at which more than 64
+different words were seen holds values ('{value}'). Query and fragment do not count. Beyond 16,384 places the route is '{other}', and the ledger says so.
+`
+
+// buckets prints bounds.
+func (p *page) buckets(name string, lower []uint64) {
+	p.printf("\nLower bounds of %s: ", name)
+	for i, b := range lower {
+		if i > 0 {
+			p.printf(", ")
+		}
+		p.printf("%d", b)
+	}
+	p.printf(".\n")
 }
 
 // page keeps the first error of its writer.

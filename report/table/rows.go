@@ -12,11 +12,13 @@ import (
 // Wall is wall time in nanoseconds since the Unix epoch; JSON has it as RFC 3339 in UTC.
 type Wall int64
 
+const wallLayout = "2006-01-02T15:04:05.000000000Z"
+
 // MarshalJSON writes RFC 3339 with nanoseconds.
 func (w Wall) MarshalJSON() ([]byte, error) {
 	b := make([]byte, 0, 40)
 	b = append(b, '"')
-	b = time.Unix(0, int64(w)).UTC().AppendFormat(b, "2006-01-02T15:04:05.000000000Z")
+	b = time.Unix(0, int64(w)).UTC().AppendFormat(b, wallLayout)
 	return append(b, '"'), nil
 }
 
@@ -89,6 +91,7 @@ type connectionRow struct {
 	TLSOpened      uint64   `parquet:"tls_opened_bytes" json:"tls_opened_bytes" doc:"bytes, both directions, of encrypted records whose plaintext is known"`
 	TLSUnread      string   `parquet:"tls_unread,dict" json:"tls_unread" doc:"why other encrypted bytes are not: no_handshake, no_key, suite, gap, bounded; empty: there are none"`
 	Upgrade        string   `parquet:"upgrade,dict" json:"upgrade" doc:"what it went over to after HTTP/1: websocket, h2c, connect (a tunnel), ...; empty: it did not"`
+	CloseCall      *int64   `parquet:"close_call_ns,optional" json:"close_call_ns" doc:"ns, of the close(2) that dropped the last descriptor; null: not seen"`
 }
 
 type exchangeRow struct {

@@ -30,19 +30,26 @@ type stream[T any] struct {
 }
 
 func openTable[T any](w *Writer, name string) (*stream[T], error) {
-	file := name + ".parquet"
-	if w.format == JSON {
-		file = name + ".jsonl"
-	}
+	file := w.format.file(name)
 	out, err := w.create(file)
 	if err != nil {
 		return nil, err
 	}
 	var enc encoder[T]
-	if w.format == JSON {
+	switch w.format {
+	case Arrow:
+		enc, err = newArrow[T](out, w.info)
+	case CSV:
+		enc = newCSV[T](out)
+	case JSON:
 		enc = newJSON[T](out)
-	} else {
+	case Text:
+		enc = newText[T](out)
+	default:
 		enc = newParquet[T](out, w.info)
+	}
+	if err != nil {
+		return nil, errors.Join(err, out.Close())
 	}
 	s := &stream[T]{
 		batch: new(batch[T]), full: make(chan *batch[T]), empty: make(chan *batch[T], 2), done: make(chan error, 1),

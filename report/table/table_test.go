@@ -19,6 +19,7 @@ import (
 
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/format"
+	"github.com/ebpf-reel/reel/report"
 )
 
 var update = flag.Bool("update", false, "rewrite docs/tables.md")
@@ -45,7 +46,7 @@ func TestDocsDescribeEveryColumn(t *testing.T) {
 
 // Every column has the same name in both formats, and a line of documentation.
 func TestColumnTags(t *testing.T) {
-	for _, row := range []any{connectionRow{}, exchangeRow{}, edgeRow{}, nodeRow{}, processRow{}, ledgerRow{}} {
+	for _, row := range []any{connectionRow{}, connectionMetricRow{}, exchangeRow{}, edgeRow{}, edgeMetricRow{}, endpointRow{}, nodeRow{}, processRow{}, ledgerRow{}} {
 		typ := reflect.TypeOf(row)
 		seen := make(map[string]bool)
 		for i := range typ.NumField() {
@@ -60,9 +61,9 @@ func TestColumnTags(t *testing.T) {
 }
 
 // files is a directory in memory.
-type files map[string]*memory
+type files map[string]*memoryFile
 
-type memory struct {
+type memoryFile struct {
 	bytes.Buffer
 	closed int
 	limit  int // bytes after which it is full; 0 none
@@ -70,14 +71,14 @@ type memory struct {
 
 var errFull = errors.New("no space left")
 
-func (m *memory) Write(b []byte) (int, error) {
+func (m *memoryFile) Write(b []byte) (int, error) {
 	if m.limit > 0 && m.Len()+len(b) > m.limit {
 		return 0, errFull
 	}
 	return m.Buffer.Write(b)
 }
 
-func (m *memory) Close() error {
+func (m *memoryFile) Close() error {
 	m.closed++
 	return nil
 }
@@ -86,7 +87,7 @@ func (f files) create(name string) (io.WriteCloser, error) {
 	if f[name] != nil {
 		return nil, fmt.Errorf("%s is there", name)
 	}
-	f[name] = new(memory)
+	f[name] = new(memoryFile)
 	return f[name], nil
 }
 
@@ -109,6 +110,51 @@ func exchangeOf(i int) *facts.Exchange {
 	return x
 }
 
+func connectionOf() *facts.Connection {
+	c := &facts.Connection{ID: 1, Connect: 5000, CloseCall: 70, Lost: [2]uint64{3, 4}, TCP: facts.Transport{AcceptWait: -1, Close: -1}, Metrics: new(facts.Calls)}
+	for i := range uint64(200) {
+		c.Metrics.Write.Times.Add(1000*i, 0)
+		c.Metrics.WriteRTT.Times.Add(99, 0)
+	}
+	return c
+}
+
+func factsOf() *report.Facts {
+	f := &report.Facts{
+		Nodes: []facts.Node{{ID: "remote/x", Kind: facts.NodeRemote}},
+		Edges: []facts.Edge{{Client: "a", Server: "b", ClientSide: &facts.Side{Exchanges: 1, Retrans: 3}, ServerSide: &facts.Side{Exchanges: 2}}},
+		Processes: []facts.Process{
+			{PID: 60, NSPID: 1, Comm: "nginx", Args: []string{"nginx", "-g", "daemon off;"}, Container: &facts.Container{ID: "aa", Name: "web", Pod: "web-7d9f", Namespace: "shop"},
+				From: 5, FromWall: 6, Until: 7, UntilWall: 8, End: facts.EndSignal, Code: 11, Core: true},
+			{PID: 61, Comm: "curl", From: 5, SawStart: true, Until: 9, End: facts.EndExit, Code: 7},
+			{PID: 62, Comm: "sh", From: 5},
+		},
+		Coverage: []facts.TLSCoverage{
+			{PID: 60, Process: "nginx", Exe: "/usr/sbin/nginx", Connections: 3, Handshakes: 2, Ciphertext: 100, Opened: 40, Plaintext: 30,
+				Libraries: []facts.TLSLibrary{{Name: "openssl", Version: "3.0.17", Path: "/usr/lib/libssl.so.3", Purpose: "keys", How: "symbol", Probes: 1}},
+				Unread:    [facts.NumUnread]facts.UnreadSum{facts.UnreadNoHandshake: {Connections: 1, Bytes: 60}}},
+			{PID: 61, Process: "java", Libraries: []facts.TLSLibrary{{Name: "java", Error: "no call to probe"}}},
+		},
+		Ledger: []facts.LedgerEntry{{Name: "ring_loss", Severity: facts.DataLoss, Count: 5}},
+	}
+	f.Summary.Duration = 90 * time.Second
+	e := facts.Endpoint{Client: "a", Server: "b", Side: format.RoleServer, Method: "GET", Route: "/users/{id}",
+		HTTP: facts.HTTP{Requests: 300, Statuses: []facts.StatusCount{{Status: 200, Count: 299}, {Status: 503, Count: 1}}}}
+	for i := range uint64(300) {
+		e.Durations.Add(i*i*1000, 0)
+		e.RequestBytes.Add(80+i%3, 0)
+		e.ResponseBytes.Add(200*i, 0)
+	}
+	f.Endpoints = []facts.Endpoint{e}
+	e.Width, e.Start, e.StartWall = time.Second, 17e9, 18e17
+	f.Intervals = []facts.Endpoint{e}
+	for _, s := range []*facts.Side{f.Edges[0].ClientSide, f.Edges[0].ServerSide} {
+		s.L4.Write = facts.Metric{Bytes: 7}
+		s.L4.Write.Times.Add(1234567, 0)
+	}
+	return f
+}
+
 // What is written is read again, by the reader of the same library and by encoding/json, and both say the same. (DuckDB and
 // pyarrow read the tables in the end-to-end tests.)
 func TestTablesComeBack(t *testing.T) {
@@ -127,24 +173,10 @@ func TestTablesComeBack(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if err := w.Connection(&facts.Connection{ID: 1, Connect: -1, Lost: [2]uint64{3, 4}}); err != nil {
+		if err := w.Connection(connectionOf()); err != nil {
 			t.Fatal(err)
 		}
-		err = w.Finish([]facts.Node{{ID: "remote/x", Kind: facts.NodeRemote}},
-			[]facts.Edge{{Client: "a", Server: "b", ClientSide: &facts.Side{Exchanges: 1}, ServerSide: &facts.Side{Exchanges: 2}}},
-			[]facts.Process{
-				{PID: 60, NSPID: 1, Comm: "nginx", Args: []string{"nginx", "-g", "daemon off;"}, Container: &facts.Container{ID: "aa", Name: "web", Pod: "web-7d9f", Namespace: "shop"},
-					From: 5, FromWall: 6, Until: 7, UntilWall: 8, End: facts.EndSignal, Code: 11, Core: true},
-				{PID: 61, Comm: "curl", From: 5, SawStart: true, Until: 9, End: facts.EndExit, Code: 7},
-				{PID: 62, Comm: "sh", From: 5},
-			},
-			[]facts.TLSCoverage{
-				{PID: 60, Process: "nginx", Exe: "/usr/sbin/nginx", Connections: 3, Handshakes: 2, Ciphertext: 100, Opened: 40, Plaintext: 30,
-					Libraries: []facts.TLSLibrary{{Name: "openssl", Version: "3.0.17", Path: "/usr/lib/libssl.so.3", Purpose: "keys", How: "symbol", Probes: 1}},
-					Unread:    [facts.NumUnread]facts.UnreadSum{facts.UnreadNoHandshake: {Connections: 1, Bytes: 60}}},
-				{PID: 61, Process: "java", Libraries: []facts.TLSLibrary{{Name: "java", Error: "no call to probe"}}},
-			},
-			[]facts.LedgerEntry{{Name: "ring_loss", Severity: facts.DataLoss, Count: 5}})
+		err = w.Finish(factsOf())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -163,7 +195,11 @@ func TestTablesComeBack(t *testing.T) {
 	compare[processRow](t, pq, js, "processes", 3)
 	compare[coverageRow](t, pq, js, "tls_coverage", 2)
 	compare[ledgerRow](t, pq, js, "ledger", 1)
-	if len(pq) != 7 || len(js) != 7 {
+	compare[edgeMetricRow](t, pq, js, "edge_metrics", 3)
+	compare[connectionMetricRow](t, pq, js, "connection_metrics", 4)
+	compare[endpointRow](t, pq, js, "endpoints", 1)
+	compare[endpointRow](t, pq, js, "endpoint_intervals", 1)
+	if len(pq) != len(Tables) || len(js) != len(Tables) {
 		t.Errorf("%d and %d files", len(pq), len(js))
 	}
 }
@@ -208,7 +244,7 @@ func (w *Wall) UnmarshalJSON(b []byte) error {
 
 // A full disk ends the analysis with the name of the table, and leaves no goroutine behind.
 func TestFullDisk(t *testing.T) {
-	for _, f := range []Format{Parquet, JSON} {
+	for _, f := range Formats {
 		out := make(files)
 		w, err := New(f, Info{}, func(name string) (io.WriteCloser, error) {
 			c, err := out.create(name)
@@ -232,18 +268,21 @@ func TestFullDisk(t *testing.T) {
 }
 
 func TestParseFormat(t *testing.T) {
-	for _, f := range []Format{Parquet, JSON} {
+	for _, f := range Formats {
 		if got, err := ParseFormat(string(f)); got != f || err != nil {
 			t.Errorf("%s: %s, %v", f, got, err)
 		}
 	}
-	if _, err := ParseFormat("csv"); err == nil {
-		t.Error("csv is no format yet")
+	if f, err := ParseFormat("json"); f != JSON || err != nil {
+		t.Error("json is the older name of jsonl")
+	}
+	if _, err := ParseFormat("xml"); err == nil {
+		t.Error("xml is no format")
 	}
 }
 
 func BenchmarkExchangesParquet(b *testing.B) {
-	w, err := New(Parquet, Info{}, func(string) (io.WriteCloser, error) { return new(memory), nil })
+	w, err := New(Parquet, Info{}, func(string) (io.WriteCloser, error) { return new(memoryFile), nil })
 	if err != nil {
 		b.Fatal(err)
 	}

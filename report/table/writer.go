@@ -1,13 +1,16 @@
-// Package table turns facts into tables that other programs read: Parquet, or JSON lines. docs/tables.md describes their
-// columns; it is made of this package's row types.
+// Package table turns facts into tables that other programs read: Parquet, Arrow IPC, CSV, JSON lines, or text for people.
+// docs/tables.md describes their columns; it is made of this package's row types.
 package table
 
 import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
+	"slices"
 
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/report"
 )
 
 // Format is how a table is stored.
@@ -16,16 +19,32 @@ type Format string
 // The formats.
 const (
 	Parquet Format = "parquet" // NAME.parquet, zstd
-	JSON    Format = "json"    // NAME.jsonl, one object a line
+	Arrow   Format = "arrow"   // NAME.arrow, an Arrow IPC file (Feather version 2), zstd
+	CSV     Format = "csv"     // NAME.csv, RFC 4180 with a header; lists are JSON
+	JSON    Format = "jsonl"   // NAME.jsonl, one object a line
+	Text    Format = "table"   // NAME.txt, aligned columns
 )
 
-// ParseFormat is the inverse of the constants.
+// Formats are all of them.
+var Formats = []Format{Parquet, Arrow, CSV, JSON, Text}
+
+// ParseFormat is the inverse of the constants; "json" is an older name of jsonl.
 func ParseFormat(s string) (Format, error) {
-	switch f := Format(s); f {
-	case Parquet, JSON:
+	if s == "json" {
+		return JSON, nil
+	}
+	if f := Format(s); slices.Contains(Formats, f) {
 		return f, nil
 	}
-	return "", fmt.Errorf("there is no table format %q: choose parquet or json", s)
+	return "", fmt.Errorf("there is no table format %q: choose parquet, arrow, csv, jsonl or table", s)
+}
+
+// file returns the name of a table's file.
+func (f Format) file(table string) string {
+	if f == Text {
+		return table + ".txt"
+	}
+	return table + "." + string(f)
 }
 
 // Create makes the file of one table.
@@ -44,9 +63,11 @@ type Writer struct {
 	info        Info
 	create      Create
 	connections *stream[connectionRow]
+	connMetrics *stream[connectionMetricRow]
 	exchanges   *stream[exchangeRow]
 	addresses   addresses
 	missing     missingSets
+	single      facts.Metric // of one value
 }
 
 // New creates the tables that grow while the analysis runs.
@@ -56,8 +77,11 @@ func New(f Format, info Info, create Create) (*Writer, error) {
 	if w.connections, err = openTable[connectionRow](w, "connections"); err != nil {
 		return nil, err
 	}
+	if w.connMetrics, err = openTable[connectionMetricRow](w, "connection_metrics"); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
 	if w.exchanges, err = openTable[exchangeRow](w, "exchanges"); err != nil {
-		return nil, errors.Join(err, w.connections.close())
+		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
 }
@@ -66,7 +90,10 @@ func New(f Format, info Info, create Create) (*Writer, error) {
 func (w *Writer) Connection(c *facts.Connection) error {
 	b := w.connections.batch
 	b.rows = append(b.rows, w.connectionRow(b, c))
-	return w.connections.added()
+	if err := w.connections.added(); err != nil {
+		return err
+	}
+	return w.connectionMetrics(c)
 }
 
 // Exchange adds a row. x is not used after the call.
@@ -77,51 +104,57 @@ func (w *Writer) Exchange(x *facts.Exchange) error {
 }
 
 // Finish writes the tables that are known at the end, and closes all.
-func (w *Writer) Finish(nodes []facts.Node, edges []facts.Edge, processes []facts.Process, coverage []facts.TLSCoverage, entries []facts.LedgerEntry) error {
-	processTable := make([]processRow, 0, len(processes))
-	for i := range processes {
-		processTable = append(processTable, processRowOf(&processes[i]))
-	}
-	var edgeTable []edgeRow
-	for i := range edges {
-		edgeTable = append(edgeTable, edgeRows(&edges[i])...)
-	}
-	var nodeTable []nodeRow
-	for i := range nodes {
-		nodeTable = append(nodeTable, nodeRowOf(&nodes[i]))
-	}
-	var coverageTable []coverageRow
-	for i := range coverage {
-		coverageTable = append(coverageTable, coverageRowOf(&coverage[i]))
-	}
-	var ledgerTable []ledgerRow
-	for i := range entries {
-		ledgerTable = append(ledgerTable, ledgerRowOf(&entries[i]))
-	}
+func (w *Writer) Finish(f *report.Facts) error {
+	whole := f.Summary.Duration
 	return errors.Join(
 		w.Close(),
-		writeTable(w, "edges", edgeTable),
-		writeTable(w, "nodes", nodeTable),
-		writeTable(w, "processes", processTable),
-		writeTable(w, "tls_coverage", coverageTable),
-		writeTable(w, "ledger", ledgerTable),
+		writeTable(w, "edges", flat(f.Edges, edgeRows)),
+		writeTable(w, "edge_metrics", flat(f.Edges, edgeMetricRows)),
+		writeTable(w, "endpoints", each(f.Endpoints, func(e *facts.Endpoint) endpointRow { return endpointRowOf(e, whole) })),
+		writeTable(w, "endpoint_intervals", each(f.Intervals, func(e *facts.Endpoint) endpointRow { return endpointRowOf(e, whole) })),
+		writeTable(w, "nodes", each(f.Nodes, nodeRowOf)),
+		writeTable(w, "processes", each(f.Processes, processRowOf)),
+		writeTable(w, "tls_coverage", each(f.Coverage, coverageRowOf)),
+		writeTable(w, "ledger", each(f.Ledger, ledgerRowOf)),
 	)
+}
+
+// each yields a row for each item.
+func each[T, R any](items []T, row func(*T) R) iter.Seq[R] {
+	return func(yield func(R) bool) {
+		for i := range items {
+			if !yield(row(&items[i])) {
+				return
+			}
+		}
+	}
+}
+
+// flat yields the rows of all items.
+func flat[T, R any](items []T, rows func(*T) []R) iter.Seq[R] {
+	return func(yield func(R) bool) {
+		for i := range items {
+			for _, r := range rows(&items[i]) {
+				if !yield(r) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Close ends the growing tables, with what they have.
 func (w *Writer) Close() error {
-	return errors.Join(w.connections.close(), w.exchanges.close())
+	return errors.Join(w.connections.close(), w.connMetrics.close(), w.exchanges.close())
 }
 
-func writeTable[T any](w *Writer, name string, rows []T) error {
+func writeTable[T any](w *Writer, name string, rows iter.Seq[T]) error {
 	s, err := openTable[T](w, name)
 	if err != nil {
 		return err
 	}
-	for len(rows) > 0 {
-		n := min(len(rows), batchRows)
-		s.batch.rows = append(s.batch.rows, rows[:n]...)
-		rows = rows[n:]
+	for r := range rows {
+		s.batch.rows = append(s.batch.rows, r)
 		if err := s.added(); err != nil {
 			return errors.Join(err, s.close())
 		}
