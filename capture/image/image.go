@@ -6,12 +6,14 @@
 package image
 
 import (
+	"bytes"
 	"debug/elf"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"sync"
 )
 
 // Image is an open ELF file. What it says of itself is not trusted: sizes are bounded by the file's.
@@ -19,6 +21,10 @@ type Image struct {
 	Elf  *elf.File
 	file io.ReaderAt
 	size int64
+
+	once       sync.Once // of what follows
+	unwindBase uint64
+	unwind     []byte
 }
 
 // ErrNotHere says that a file has no function of that kind.
@@ -91,4 +97,42 @@ func (m *Image) Needs(sonames ...string) (needs bool) {
 	defer recovered(&err)
 	list, _ := m.Elf.DynString(elf.DT_NEEDED)
 	return slices.ContainsFunc(list, func(s string) bool { return slices.Contains(sonames, s) })
+}
+
+// Shared reports whether the file is a library, not a program.
+func (m *Image) Shared() bool {
+	return m.Elf.Type == elf.ET_DYN && m.Soname() != ""
+}
+
+// Soname returns the name that a library is linked by; "" if it has none.
+func (m *Image) Soname() (name string) {
+	var err error
+	defer recovered(&err)
+	if list, _ := m.Elf.DynString(elf.DT_SONAME); len(list) > 0 {
+		name = list[0]
+	}
+	return name
+}
+
+// Text finds text in data that is only read: the first that begins with prefix, of n bytes, and that is, if asked, what is wanted. ""
+// if there is none.
+func (m *Image) Text(prefix string, n int, wanted func([]byte) bool) (text string) {
+	for _, p := range m.Elf.Progs {
+		if p.Type != elf.PT_LOAD || p.Flags&(elf.PF_W|elf.PF_X) != 0 || text != "" {
+			continue
+		}
+		_ = m.scan(p.Off, p.Filesz, n, func(_ uint64, b []byte) {
+			for text == "" {
+				i := bytes.Index(b, []byte(prefix))
+				if i < 0 || i+n > len(b) {
+					return
+				}
+				if t := b[i : i+n]; wanted == nil || wanted(t) {
+					text = string(t)
+				}
+				b = b[i+1:]
+			}
+		})
+	}
+	return text
 }
