@@ -53,6 +53,7 @@ type Config struct {
 	HostRoots []string
 
 	Filter format.Filter // masks what is sealed
+	TLS    TLSMode
 
 	// Triggers are rules that are judged each second (docs/triggers.md). Heads makes what counts HTTP exchanges for them: needed
 	// when a rule is about HTTP.

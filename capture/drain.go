@@ -31,6 +31,7 @@ type drainer struct {
 	// observer is what trigger rules have on this path; nil: nothing, and the path costs what it does without.
 	observer *observer
 	profile  *profile.Profiler // nil: there are no samples
+	probing  *probing // nil: no probes on libraries
 
 	take    func(ev []byte) error // method value, made once
 	decoded format.Decoded        // of the record of a process
@@ -105,8 +106,12 @@ func (d *drainer) takeEvent(ev []byte) error {
 	if d.observer != nil {
 		d.observer.see(kind, ev)
 	}
-	if kind == format.EventProc {
+	switch kind {
+	case format.EventProc:
 		return d.process(ev)
+	case format.EventMapped:
+		d.probing.mapped(eventPID(ev))
+		return nil
 	}
 	return d.sink.AppendEvent(ev)
 }
@@ -122,6 +127,7 @@ func (d *drainer) process(ev []byte) error {
 	if d.profile != nil {
 		d.profile.Process(p)
 	}
+	d.probing.saw(p)
 	if p.Op == format.ProcExit {
 		if d.observer != nil {
 			d.observer.exited(p)

@@ -113,6 +113,7 @@ type recording struct {
 	keeper    *keeper
 	heart     *heart
 	budget    string            // the limits, in one line
+	probing   *probing          // nil: no probes on libraries
 	trigger   *triggers         // nil: no rules
 	profile   *profile.Profiler // nil: no samples
 	noProfile chan struct{}     // closed at the end of a recording without samples
@@ -178,6 +179,8 @@ func open(cfg *Config, p ports, self format.PID, known *containers) (_ *recordin
 		r.profile = profile.New(cfg.profileConfig(p.clock), sink)
 		r.drain.profile = r.profile
 	}
+	r.probing = newProbing(cfg, kernel, sink, p.clock)
+	r.drain.probing = r.probing
 	r.keeper = newKeeper(kernel, p.clock, cfg.Limits, r.note)
 	r.heart = &heart{kernel: kernel, sink: sink, clock: p.clock, gauges: p.gauges, events: r.drain.total, keeper: r.keeper, programs: newProgramTimer(kernel),
 		dir: cfg.Dir, segment: cfg.segment(), ring: uint64(cfg.ringBytes(p.proc.CPUs())), load: cfg.Limits.Load > 0, rings: map[int]bpf.CPULoss{}}
@@ -276,7 +279,7 @@ func (r *recording) run(ctx context.Context, chosen []procfs.Stat, command strin
 	if err == nil {
 		err = r.last()
 	}
-	err = firstOf(err, r.targets.release())
+	err = firstOf(err, r.targets.release(), r.probing.end())
 	close(stopDrain)
 	close(stopWatch)
 	err = firstOf(err, draining.result(), watching.result())
@@ -350,6 +353,9 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 	}
 	r.watchCgroups(chosen) // first: what enters from now on is seen, what is there already is in the process table
 	if err := r.adopt(chosen); err != nil {
+		return err
+	}
+	if err := r.beginProbing(command); err != nil {
 		return err
 	}
 	if err := r.snapshot(); err != nil {

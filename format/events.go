@@ -48,7 +48,7 @@ const (
 )
 
 // EventKinds bounds the kinds: all are below it.
-const EventKinds = EventUnix + 1
+const EventKinds = EventMapped + 1
 
 // Chunk is payload of an IO past what its own record held.
 type Chunk struct {

@@ -112,6 +112,13 @@ static __always_inline void commit_preempted(struct cpu_state *cpu, void *event,
 	submit(cpu, event, bytes);
 }
 
+/* commit, for what the reader has to know at once. */
+static __always_inline void commit_now(struct cpu_state *cpu, void *event, __u32 bytes)
+{
+	cpu->unread += wake_bytes;
+	commit(cpu, event, bytes);
+}
+
 /* Copies an event of `bytes` that was built elsewhere to this CPU's ring. False: there was no room, and that is counted. */
 static __always_inline bool copy_event(struct cpu_state *cpu, void *event, __u16 kind, __u32 bytes, __u64 flags)
 {

@@ -17,6 +17,7 @@ enum {
 	CALL_CLOSE_RANGE = 38,
 	CALL_SETSOCKOPT = 39,
 	CALL_URING = 40, /* io_uring_enter */
+	CALL_MMAP = 41,
 	CALL_MASK = 0x3f,
 	CALL_COMPAT = 0x80, /* the number is a socket call of the 32-bit ABI */
 };
@@ -32,6 +33,7 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[3] = CALL_CLOSE | CALL_COMPAT, /* i386: read */
 	[4] = CALL_COMPAT,              /* i386: write */
 	[6] = CALL_COMPAT,              /* i386: close */
+	[9] = CALL_MMAP,
 	[19] = CALL_READV,
 	[20] = CALL_WRITEV,
 	[33] = CALL_DUP2,
@@ -115,6 +117,7 @@ static const volatile __u8 calls[CALL_TABLE_SIZE] = {
 	[210] = CALL_SHUTDOWN,
 	[211] = CALL_SENDMSG,
 	[212] = CALL_RECVMSG,
+	[222] = CALL_MMAP,
 	[239] = CALL_COMPAT, /* arm: sendfile64 */
 	[242] = CALL_ACCEPT, /* accept4 */
 	[243] = CALL_RECVMMSG,

@@ -6,6 +6,7 @@
 #include "close.h"
 #include "io.h"
 #include "lifecycle.h"
+#include "mapped.h"
 #include "unseen.h"
 
 /* The call, if it is one of interest by a target in the 64-bit ABI; else 0. */
@@ -55,6 +56,8 @@ static __always_inline void on_rare_call(struct cpu_state *cpu, const struct inf
 		on_setsockopt(regs, ret);
 	else if (call == CALL_URING)
 		count_unseen(UNSEEN_URING);
+	else if (call == CALL_MMAP)
+		on_mmap(cpu, regs, ret);
 }
 
 static __always_inline void on_call(struct cpu_state *cpu, __u8 call, const struct pt_regs *regs, __s64 ret, __u64 pid_tgid, const bool loops)

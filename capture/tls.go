@@ -1,0 +1,164 @@
+//go:build linux && (amd64 || arm64)
+
+package capture
+
+import (
+	"encoding/binary"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/ebpf-reel/reel/capture/tlslib"
+	"github.com/ebpf-reel/reel/capture/uprobe"
+	"github.com/ebpf-reel/reel/format"
+)
+
+// TLSMode says how the plaintext of TLS connections is had.
+type TLSMode uint8
+
+// The modes.
+const (
+	TLSOff  TLSMode = iota // it is not
+	TLSAuto                // by the cheapest way that there is
+	TLSKeys                // by probes that see the secrets of connections whose handshake comes during the capture
+)
+
+// probing keeps probes on the TLS libraries of targets. Its methods may be called on a nil probing, which has none.
+type probing struct {
+	manager *uprobe.Manager
+	sink    Sink
+	clock   Clock
+
+	mu      sync.Mutex
+	refused map[string]int // placements that failed, by reason
+	placed  map[string]int // files with probes, by library
+}
+
+// newProbing returns what cfg asks for; nil: no probes.
+func newProbing(cfg *Config, kernel Kernel, sink Sink, clock Clock) *probing {
+	if cfg.TLS == TLSOff || cfg.Payload == payloadNone {
+		return nil
+	}
+	p := &probing{sink: sink, clock: clock, refused: map[string]int{}, placed: map[string]int{}}
+	p.manager = uprobe.New(kernel, []uprobe.Recipe{tlslib.Keys{}}, p.tell)
+	return p
+}
+
+// payloadNone is the policy of reels that hold no byte that was transferred: keys are of no use there.
+const payloadNone = "none"
+
+// tell records how it went with a file of a process.
+func (p *probing) tell(is uprobe.Placement) {
+	row := format.Probe{Time: p.clock.Now(), PID: is.PID, Purpose: is.Purpose, Library: is.Plan.Library, Version: is.Plan.Version,
+		Path: is.Path, BuildID: is.BuildID, Static: is.Plan.Static, How: is.Plan.How}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	name := row.Library + " " + row.Version
+	if is.Err != nil {
+		row.Error = is.Err.Error()
+		p.refused[name+": "+row.Error]++
+	} else {
+		row.Probes = uint32(len(is.Plan.Probes))
+		p.placed[name]++
+	}
+	_ = p.sink.AppendRow(&row) // the sink returns the error again at its close
+}
+
+// beginProbing places probes before the command, if there is one, runs.
+func (r *recording) beginProbing(command string) error {
+	if r.probing == nil {
+		return nil
+	}
+	pids, err := r.kernel.Targets()
+	if err != nil {
+		return err
+	}
+	var targets []format.PID
+	for _, pid := range pids {
+		targets = append(targets, format.PID(pid))
+	}
+	var held format.PID
+	if r.command != nil {
+		held = r.command.pid
+	}
+	r.probing.begin(targets, held, command)
+	return nil
+}
+
+// libraries are where a command's TLS library probably is: it gets probes before the command runs.
+var libraries = []string{"/usr/lib/*-linux-gnu/lib%s.so.*", "/usr/lib64/lib%s.so.*", "/usr/lib/lib%s.so.*"}
+
+// begin places probes on what the targets map. held, if not 0, is a process that is going to execute command.
+func (p *probing) begin(targets []format.PID, held format.PID, command string) {
+	if p == nil {
+		return
+	}
+	if held != 0 {
+		for _, pattern := range libraries {
+			for _, library := range []string{"gnutls", "crypto"} {
+				p.foresee(fmt.Sprintf(pattern, library))
+			}
+		}
+		p.manager.Foresee(command)
+		p.manager.Settle()
+		p.manager.Forked(0, held)
+	}
+	for _, pid := range targets {
+		p.manager.Mapped(pid)
+	}
+	p.manager.Settle()
+}
+
+func (p *probing) foresee(pattern string) {
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		return
+	}
+	seen := map[string]bool{}
+	for _, path := range paths {
+		if real, err := filepath.EvalSymlinks(path); err == nil && !seen[real] {
+			seen[real] = true
+			p.manager.Foresee(real)
+		}
+	}
+}
+
+// mapped says that a target may map something new.
+func (p *probing) mapped(pid format.PID) {
+	if p != nil {
+		p.manager.Mapped(pid)
+	}
+}
+
+// saw follows the life of a target.
+func (p *probing) saw(row *format.Process) {
+	if p == nil {
+		return
+	}
+	switch row.Op {
+	case format.ProcFork:
+		p.manager.Forked(row.PPID, row.PID)
+	case format.ProcExec, format.ProcSnapshot:
+		p.manager.Mapped(row.PID)
+	case format.ProcExit:
+		p.manager.Ended(row.PID)
+	}
+}
+
+// end takes the probes out.
+func (p *probing) end() error {
+	if p == nil {
+		return nil
+	}
+	return p.manager.Close()
+}
+
+const pidOffset = 20 // of event_header.pid in event.h
+
+// eventPID is the process of a record.
+func eventPID(ev []byte) format.PID {
+	if len(ev) < pidOffset+4 {
+		return 0
+	}
+	return format.PID(binary.LittleEndian.Uint32(ev[pidOffset:]))
+}
