@@ -31,7 +31,7 @@ type drainer struct {
 	// observer is what trigger rules have on this path; nil: nothing, and the path costs what it does without.
 	observer *observer
 	profile  *profile.Profiler // nil: there are no samples
-	probing  *probing // nil: no probes on libraries
+	probing  *probing          // nil: no probes on libraries
 
 	take    func(ev []byte) error // method value, made once
 	decoded format.Decoded        // of the record of a process
