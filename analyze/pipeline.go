@@ -36,6 +36,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	if cfg.TLS.Ties, err = tieUp(ctx, src, tally); err != nil {
 		return nil, err
 	}
+	cfg.TLS.Keys = ground.keys
 	out := &output{sink: sink, ground: ground}
 	out.fold = topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)

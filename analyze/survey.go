@@ -8,6 +8,7 @@ import (
 
 	"github.com/ebpf-reel/reel/analyze/clock"
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/keyring"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/process"
 	"github.com/ebpf-reel/reel/format"
@@ -19,6 +20,7 @@ type ground struct {
 	processes *process.Table
 	ledger    *ledger.Tally
 	overhead  facts.Overhead
+	keys      *keyring.Ring
 	triggers  []facts.Trigger
 	rows      [math.MaxUint8 + 1]uint64 // by format.TableID
 
@@ -32,7 +34,7 @@ type ground struct {
 
 // survey reads the small tables.
 func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*ground, error) {
-	g := &ground{base: src.Manifest().Baseline(), ledger: tally, overhead: facts.Overhead{ProgramTime: -1}}
+	g := &ground{base: src.Manifest().Baseline(), ledger: tally, keys: keyring.New(), overhead: facts.Overhead{ProgramTime: -1}}
 	for _, p := range src.Problems() {
 		tally.AddBytes(ledger.Problem(p.Kind), max(1, uint64(max(p.Rows, 0))), uint64(max(p.Bytes, 0)),
 			ledger.Where{File: p.File, Offset: p.Offset, Text: p.Message})
@@ -44,7 +46,7 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 	clocks, processes := new(clock.Builder), process.NewBuilder(cfg.Processes)
 	rings, triggers := make(rings), newTriggers()
 	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger,
-		format.TableContainer}
+		format.TableContainer, format.TableTLSKey}
 	var n uint64
 	for row, err := range src.Rows(format.RowsOptions{Tables: tables}) {
 		if err != nil {
@@ -62,6 +64,8 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 			processes.AddContainer(r)
 		case *format.Clock:
 			clocks.Add(r)
+		case *format.TLSKey:
+			g.keys.Add(r)
 		case *format.Heartbeat:
 			if beat, ok := g.base.Heartbeat(r); ok {
 				g.heartbeat(&beat)

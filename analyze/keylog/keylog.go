@@ -23,6 +23,7 @@ const (
 	ServerHandshake
 	ClientTraffic
 	ServerTraffic
+	KeyBlock // TLS 1.2: the key block (RFC 5246 §6.3); key logs have none, recorders do
 	numLabels
 )
 

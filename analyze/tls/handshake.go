@@ -27,6 +27,8 @@ func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, bod
 		case secrets != nil:
 			t.phase, t.secrets = keyed, secrets
 			t.early.waits = secrets[keylog.ClientEarly] != nil && !t.retried
+		case !s.cfg.Keys.Empty() && t.phase == waiting:
+			s.ask(t, body)
 		case t.phase == waiting:
 			t.phase = watched
 			c.TLS.Unread = facts.UnreadNoKey
@@ -38,6 +40,7 @@ func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, bod
 		}
 		if h.retry {
 			t.retried, t.early = true, early{} // which refuses early data (RFC 8446 §4.1.4)
+			t.offer.retry(h.suite, body)
 			return
 		}
 		t.hellos[1] = h
@@ -47,6 +50,9 @@ func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, bod
 		c.TLS.Version, c.TLS.Cipher = h.version.String(), h.suite.String()
 		if h.alpn != "" {
 			c.TLS.ALPN = h.alpn
+		}
+		if t.offer.asks {
+			s.answer(c, t, body)
 		}
 		if t.phase != keyed {
 			return
@@ -79,6 +85,9 @@ func (s *Stage) secrets(h *hello) *keylog.Secrets {
 	if found := s.cfg.Log.Find(&random); found != nil {
 		return found
 	}
+	if found := s.cfg.Keys.Find(&random); found != nil {
+		return found
+	}
 	if found := s.masters.find(h.ticket); found != nil {
 		return found
 	}
@@ -98,6 +107,8 @@ func (s *Stage) schedule(c *conn.Conn, t *session) {
 	if version == TLS12 {
 		if master := t.secrets[keylog.Master]; master != nil {
 			t.pending = keyBlock12(t.suite, master, t.hellos[0].random[:], t.hellos[1].random[:], t.hellos[1].etm)
+		} else if pair, ok := splitBlock(t.suite, t.secrets[keylog.KeyBlock], t.hellos[1].etm); ok {
+			t.pending = pair
 		}
 		return
 	}

@@ -36,7 +36,7 @@ func (s *Stage) record(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn
 		c.TLS.Clear[d] += r.size()
 	case t.early.waits && d == t.client && r.whole:
 		s.holdEarly(c, t, r, ch)
-	case dir.keys == nil && len(dir.later) == 0:
+	case dir.keys == nil && len(dir.later) == 0 && !dir.awaits:
 		dir.unopened(r)
 	case r.whole:
 		if !s.open(c, t, d, r, ch) {

@@ -45,12 +45,30 @@ func prf12(h crypto.Hash, secret []byte, label string, seed []byte, n int) []byt
 
 // keyBlock12 returns what protects the records of each direction, client first (RFC 5246 §6.3).
 func keyBlock12(s *suite, master, clientRandom, serverRandom []byte, encryptThenMAC bool) [2]protection {
+	seed := append(append([]byte{}, serverRandom...), clientRandom...)
+	pair, _ := splitBlock(s, prf12(s.hash, master, "key expansion", seed, s.blockLen()), encryptThenMAC)
+	return pair
+}
+
+// blockLen is the length of the key block of TLS 1.2.
+func (s *suite) blockLen() int {
+	n := s.key + s.ivLen(TLS12)
+	if s.mode == cbcHMAC {
+		n += s.mac.Size()
+	}
+	return 2 * n
+}
+
+// splitBlock returns what protects the records of each direction, client first, under a key block. One that is longer than is
+// needed is one of a library that derives more; false: it is shorter.
+func splitBlock(s *suite, b []byte, encryptThenMAC bool) (p [2]protection, ok bool) {
+	if len(b) < s.blockLen() {
+		return p, false
+	}
 	mac, iv := 0, s.ivLen(TLS12)
 	if s.mode == cbcHMAC {
 		mac = s.mac.Size()
 	}
-	seed := append(append([]byte{}, serverRandom...), clientRandom...)
-	b := prf12(s.hash, master, "key expansion", seed, 2*(mac+s.key+iv))
 	take := func(n int) (part []byte) { part, b = b[:n:n], b[n:]; return part }
 	var macs, keys, ivs [2][]byte
 	for _, parts := range []struct {
@@ -59,7 +77,6 @@ func keyBlock12(s *suite, master, clientRandom, serverRandom []byte, encryptThen
 	}{{&macs, mac}, {&keys, s.key}, {&ivs, iv}} {
 		parts.of[0], parts.of[1] = take(parts.n), take(parts.n)
 	}
-	var p [2]protection
 	for i := range p {
 		if s.mode == cbcHMAC {
 			p[i] = newCBC(block(keys[i]), hmac.New(s.mac.New, macs[i]), encryptThenMAC)
@@ -67,7 +84,7 @@ func keyBlock12(s *suite, master, clientRandom, serverRandom []byte, encryptThen
 		}
 		p[i] = newSealed(s, TLS12, keys[i], ivs[i])
 	}
-	return p
+	return p, true
 }
 
 // traffic13 returns what protects records under a traffic secret (RFC 8446 §7.3).

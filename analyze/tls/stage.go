@@ -13,6 +13,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/keylog"
+	"github.com/ebpf-reel/reel/analyze/keyring"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/mask"
 	"github.com/ebpf-reel/reel/analyze/tie"
@@ -22,8 +23,9 @@ import (
 // Config is what a Stage decrypts with. The zero value decrypts nothing: handshakes are read all the same.
 type Config struct {
 	Log         *keylog.Log
-	Ties        *tie.Ties // of plaintext that was recorded beside the ciphertext; nil: there is none
-	KeepSecrets bool      // else credentials in the plaintext are masked (DESIGN D15): no seal has seen it
+	Ties        *tie.Ties     // of plaintext that was recorded beside the ciphertext; nil: there is none
+	KeepSecrets bool          // else credentials in the plaintext are masked (DESIGN D15): no seal has seen it
+	Keys        *keyring.Ring // that the recorder saw; nil: none. The Stage marks those that it has proved
 }
 
 // Stage is the conn.Handler that decrypts.
@@ -67,6 +69,7 @@ type session struct {
 	held    []heldData
 	heldLen int
 	early   early
+	offer   offer
 	retried bool // by HelloRetryRequest
 	dirs    [2]direction
 	pending [2]protection // TLS 1.2: from the next ChangeCipherSpec on; client first
@@ -95,6 +98,7 @@ type direction struct {
 	secret []byte     // TLS 1.3: of keys
 	seq    uint64     // of the next record
 	later  [][]byte   // TLS 1.3: secrets of the epochs to come
+	awaits bool       // secrets of later epochs are found by trial (offer.go)
 	data   bool       // keys are those of application data; watched: nothing more is in the clear
 	mask   mask.Stream
 }
@@ -185,7 +189,7 @@ func (s *Stage) account(t *session, keeps int) {
 
 // keeps returns how many bytes t keeps.
 func (t *session) keeps() int {
-	n := t.heldLen + t.early.size
+	n := t.heldLen + t.early.size + len(t.offer.transcript)
 	for d := range t.dirs {
 		n += cap(t.dirs[d].buf) + cap(t.dirs[d].msgs.buf)
 	}
@@ -198,8 +202,9 @@ func (s *Stage) hold(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 	kept.Bytes = bytes.Clone(ch.Bytes)
 	t.held, t.heldLen = append(t.held, heldData{d, kept}), t.heldLen+len(kept.Bytes)
 	dir := &t.dirs[d]
+	t.offer.at = ch.End
 	dir.bytes(ch.Bytes, 0, ch, func(r *record) {
-		if t.phase == waiting && d == t.client && r.header.typ() == handshake {
+		if t.phase == waiting && (d == t.client || t.offer.asks) && r.header.typ() == handshake {
 			s.clear(c, t, d, r)
 			return
 		}
@@ -207,8 +212,11 @@ func (s *Stage) hold(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 			s.record(c, t, d, r, ch)
 		}
 	})
-	if t.phase == waiting && (d != t.client || ch.Cut > 0 || dir.lost || t.heldLen > maxHeld) {
+	if t.phase == waiting && (d != t.client && !t.offer.asks || ch.Cut > 0 || dir.lost || t.heldLen > maxHeld) {
 		t.phase = passed
+	}
+	if t.phase == keyed && ch.Cut > 0 {
+		dir.skip(int64(min(ch.Cut, 1<<62)), true, func(r *record) { s.record(c, t, d, r, ch) })
 	}
 	if t.phase != waiting {
 		s.release(c, t)

@@ -71,6 +71,9 @@ func (s *Stage) open(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.C
 			return true
 		}
 	}
+	if s.offered(c, t, d, r, ch) {
+		return true
+	}
 	if s.spent(t) {
 		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadBounded)
 	}
@@ -148,7 +151,7 @@ func (s *Stage) settle(c *conn.Conn, t *session, d conn.Dir, g *guess, seq uint6
 			t.early = early{} // what the server refuses has no end of its own
 		}
 	}
-	dir.data = dir.secret == nil || len(dir.later) == 0
+	dir.data = dir.secret == nil || len(dir.later) == 0 && !dir.awaits
 	if !h.open() || hidden == 0 && g.epoch == 0 && !h.unknown {
 		return
 	}
