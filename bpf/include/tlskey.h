@@ -19,7 +19,8 @@ struct derivation {
 	__u8 label; /* enum tls_label */
 	__u8 random_len;
 	__u8 context_len;
-	__u8 pad[5];
+	__u8 seeds; /* parameters of that name so far: the label, the server's random, the client's */
+	__u8 pad[4];
 	__u8 random[TLS_RANDOM_LEN];
 	__u8 context[TLS_CONTEXT_LEN];
 };
@@ -189,8 +190,8 @@ static __noinline int emit_key(struct derivation *d, __u64 addr, __u64 len, __u8
 	return 0;
 }
 
-/* Takes one parameter of EVP_KDF_derive. `seeds` counts those of TLS 1.2, in their order: label, server's random, client's. */
-static __always_inline void take_param(struct derivation *d, const struct ossl_param *p, __u32 *seeds)
+/* Takes one parameter of EVP_KDF_derive. */
+static __always_inline void take_param(struct derivation *d, const struct ossl_param *p)
 {
 	__u64 name = short_name(p->key);
 	__u32 n = (__u32)p->data_size, head[4] = {};
@@ -205,30 +206,26 @@ static __always_inline void take_param(struct derivation *d, const struct ossl_p
 		if (n <= TLS_CONTEXT_LEN && !bpf_probe_read_user(d->context, n, (const void *)p->data))
 			d->context_len = (__u8)n;
 	} else if (name == NAME_SEED) {
-		*seeds += 1;
-		if (*seeds == 1) {
+		d->seeds++;
+		if (d->seeds == 1) {
 			if (p->data_size == 13 && !bpf_probe_read_user(head, 13, (const void *)p->data) &&
 			    head[0] == WORD4('k', 'e', 'y', ' ') && head[1] == WORD4('e', 'x', 'p', 'a'))
 				d->label = TLS_KEY_BLOCK;
-		} else if (*seeds == 3 && p->data_size == TLS_RANDOM_LEN) {
+		} else if (d->seeds == 3 && p->data_size == TLS_RANDOM_LEN) {
 			read_random(d, p->data);
 		}
 	}
 }
 
-static __noinline int take_params(struct derivation *d, __u64 params)
+static __always_inline void take_params(struct derivation *d, __u64 params)
 {
 	struct ossl_param p;
-	__u32 seeds = 0;
 
-	if (!d)
-		return 0;
 	for (int i = 0; i < MAX_PARAMS; i++) {
 		if (bpf_probe_read_user(&p, sizeof(p), (const void *)(params + i * sizeof(p))) || !p.key)
 			break;
-		take_param(d, &p, &seeds);
+		take_param(d, &p);
 	}
-	return 0;
 }
 
 static __always_inline struct caller c_caller(void)
@@ -239,14 +236,17 @@ static __always_inline struct caller c_caller(void)
 /* EVP_KDF_derive(ctx, key, keylen, params) */
 static __always_inline int on_kdf(const struct pt_regs *regs)
 {
-	struct derivation d = {.out = C_ARG1(regs), .len = C_ARG2(regs)};
+	struct derivation fresh = {.out = C_ARG1(regs), .len = C_ARG2(regs)}, *d;
 	struct caller caller = c_caller();
 
-	if (!is_target(caller.pid_tgid >> 32))
+	if (!is_target(caller.pid_tgid >> 32) || bpf_map_update_elem(&derivations, &caller, &fresh, BPF_ANY))
 		return 0;
-	take_params(&d, C_ARG3(regs));
-	if (d.label)
-		bpf_map_update_elem(&derivations, &caller, &d, BPF_ANY);
+	d = bpf_map_lookup_elem(&derivations, &caller); /* it is filled there, where the verifier does not follow each value */
+	if (!d)
+		return 0;
+	take_params(d, C_ARG3(regs));
+	if (!d->label)
+		bpf_map_delete_elem(&derivations, &caller);
 	return 0;
 }
 
