@@ -54,6 +54,8 @@ type Config struct {
 
 	Filter format.Filter // masks what is sealed
 	TLS    TLSMode
+	// Deriver makes what turns master secrets into keys; nil: master secrets are dropped.
+	Deriver func() format.KeyDeriver
 
 	// Triggers are rules that are judged each second (docs/triggers.md). Heads makes what counts HTTP exchanges for them: needed
 	// when a rule is about HTTP.

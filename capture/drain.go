@@ -109,6 +109,12 @@ func (d *drainer) takeEvent(ev []byte) error {
 	switch kind {
 	case format.EventProc:
 		return d.process(ev)
+	case format.EventIO:
+		if err := d.probing.handshake(ev); err != nil {
+			return err
+		}
+	case format.EventTLSKey:
+		return d.probing.key(ev)
 	case format.EventMapped:
 		d.probing.mapped(eventPID(ev))
 		return nil

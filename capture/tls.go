@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 
 	"github.com/ebpf-reel/reel/capture/tlslib"
 	"github.com/ebpf-reel/reel/capture/uprobe"
@@ -29,6 +30,12 @@ type probing struct {
 	sink    Sink
 	clock   Clock
 
+	// Of the goroutine that drains.
+	deriver format.KeyDeriver // nil: none
+	decoded format.Decoded
+	call    format.HeadCall
+	masters atomic.Bool // a library gives master secrets, so that handshakes are looked at
+
 	mu      sync.Mutex
 	refused map[string]int // placements that failed, by reason
 	placed  map[string]int // files with probes, by library
@@ -40,6 +47,9 @@ func newProbing(cfg *Config, kernel Kernel, sink Sink, clock Clock) *probing {
 		return nil
 	}
 	p := &probing{sink: sink, clock: clock, refused: map[string]int{}, placed: map[string]int{}}
+	if cfg.Deriver != nil {
+		p.deriver = cfg.Deriver()
+	}
 	p.manager = uprobe.New(kernel, []uprobe.Recipe{tlslib.Keys{}}, p.tell)
 	return p
 }
@@ -58,6 +68,11 @@ func (p *probing) tell(is uprobe.Placement) {
 		row.Error = is.Err.Error()
 		p.refused[name+": "+row.Error]++
 	} else {
+		for _, probe := range is.Plan.Probes {
+			if probe.Program == tlslib.KeyLogProgram {
+				p.masters.Store(true)
+			}
+		}
 		row.Probes = uint32(len(is.Plan.Probes))
 		p.placed[name]++
 	}
@@ -143,6 +158,41 @@ func (p *probing) saw(row *format.Process) {
 	case format.ProcExit:
 		p.manager.Ended(row.PID)
 	}
+}
+
+// key stores the record of a secret; of a master secret what the deriver makes of it. It is called by the goroutine that drains.
+func (p *probing) key(ev []byte) error {
+	if p == nil || format.DecodeEvent(ev, &p.decoded) != nil {
+		return nil // nobody asked for it, or it is none
+	}
+	row := &p.decoded.TLSKey
+	switch {
+	case row.Label != format.TLSMaster:
+		return p.sink.AppendEvent(ev)
+	case p.deriver != nil:
+		return p.store(p.deriver.Master(row))
+	}
+	return nil
+}
+
+// handshake shows the deriver a call that begins with a handshake record. It is called by the goroutine that drains.
+func (p *probing) handshake(ev []byte) error {
+	if p == nil || p.deriver == nil || !p.masters.Load() {
+		return nil
+	}
+	if !format.BeginsHandshake(ev) && !p.deriver.Waits() || !format.ReadHeadCall(ev, &p.call) {
+		return nil
+	}
+	return p.store(p.deriver.Handshake(&p.call))
+}
+
+func (p *probing) store(keys []format.TLSKey) error {
+	for i := range keys {
+		if err := p.sink.AppendRow(&keys[i]); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // end takes the probes out.

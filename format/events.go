@@ -63,6 +63,7 @@ type Chunk struct {
 // Where the fields lie that appending looks at: the Go structs have the layout of the C structs.
 const (
 	timeOffset = unsafe.Offsetof(wire.EventHeader{}.TimeNS)
+	pidOffset  = unsafe.Offsetof(wire.EventHeader{}.PID)
 	tidOffset  = unsafe.Offsetof(wire.EventHeader{}.TID)
 	cpuOffset  = unsafe.Offsetof(wire.EventHeader{}.CPU)
 	kindOffset = unsafe.Offsetof(wire.EventHeader{}.Kind)

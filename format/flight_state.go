@@ -81,7 +81,6 @@ const (
 	ioFlagsOffset = unsafe.Offsetof(wire.IOEvent{}.Flags)
 	ioDirOffset   = unsafe.Offsetof(wire.IOEvent{}.Dir)
 	ioLeast       = ioDirOffset + 1
-	pidOffset     = unsafe.Offsetof(wire.EventHeader{}.PID)
 )
 
 // age makes room for the ends of another journal's sockets.

@@ -33,6 +33,7 @@ func ReadHeadCall(ev []byte, c *HeadCall) bool {
 		return false
 	}
 	*c = HeadCall{
+		PID:    PID(binary.LittleEndian.Uint32(ev[pidOffset:])),
 		Time:   KTime(binary.LittleEndian.Uint64(ev[timeOffset:])),
 		Socket: SocketID(binary.LittleEndian.Uint64(ev[ioSock:])),
 		Inode:  Inode(binary.LittleEndian.Uint64(ev[ioInode:])),

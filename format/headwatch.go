@@ -26,6 +26,7 @@ type HeadScope struct {
 
 // HeadCall is what a HeadWatcher sees of a call.
 type HeadCall struct {
+	PID      PID
 	Time     KTime         // exit of the call
 	Duration time.Duration // -1 unknown
 	Socket   SocketID

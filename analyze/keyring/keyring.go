@@ -28,7 +28,8 @@ type Key struct {
 type Ring struct {
 	byRandom  map[keylog.Random]*keylog.Secrets
 	byContext map[string][]*Key
-	processes map[format.PID][]*Key // without random; in order of time once they are sorted
+	blocks    map[keylog.Random][]*Key // key blocks that may be those of a connection: the recorder has derived them
+	processes map[format.PID][]*Key    // without random; in order of time once they are sorted
 	sorted    bool
 	keys      int
 	left      uint64
@@ -39,7 +40,7 @@ const maxKeys = 1 << 20
 
 // New returns an empty ring.
 func New() *Ring {
-	return &Ring{byRandom: map[keylog.Random]*keylog.Secrets{}, byContext: map[string][]*Key{}, processes: map[format.PID][]*Key{}}
+	return &Ring{byRandom: map[keylog.Random]*keylog.Secrets{}, byContext: map[string][]*Key{}, blocks: map[keylog.Random][]*Key{}, processes: map[format.PID][]*Key{}}
 }
 
 // logLabels are the labels whose secrets a connection is looked up for by its random.
@@ -58,6 +59,11 @@ func (r *Ring) Add(row *format.TLSKey) {
 		return
 	}
 	r.keys++
+	if row.Label == format.TLSKeyBlock && row.Source == format.TLSSourceKeyLog && len(row.Random) == len(keylog.Random{}) {
+		random := keylog.Random(row.Random)
+		r.blocks[random] = append(r.blocks[random], &Key{Time: row.Time, PID: row.PID, TID: row.TID, Label: row.Label, Secret: bytes.Clone(row.Secret)})
+		return
+	}
 	if label, ok := logLabels[row.Label]; ok && len(row.Random) == len(keylog.Random{}) {
 		r.Resolve(keylog.Random(row.Random), label, bytes.Clone(row.Secret))
 		return
@@ -84,7 +90,7 @@ func (r *Ring) Resolve(random keylog.Random, label keylog.Label, secret []byte) 
 func (r *Ring) Left() uint64 { return r.left }
 
 // Empty reports whether there is no secret that is not found by its random. A nil Ring has none.
-func (r *Ring) Empty() bool { return r == nil || len(r.processes) == 0 }
+func (r *Ring) Empty() bool { return r == nil || len(r.processes)+len(r.blocks) == 0 }
 
 // Find returns the secrets of the connection whose ClientHello has the random; nil if there are none. A nil Ring has none.
 func (r *Ring) Find(random *keylog.Random) *keylog.Secrets {
@@ -93,6 +99,9 @@ func (r *Ring) Find(random *keylog.Random) *keylog.Secrets {
 	}
 	return r.byRandom[*random]
 }
+
+// Blocks returns the key blocks that the connection whose ClientHello has the random may have.
+func (r *Ring) Blocks(random *keylog.Random) []*Key { return r.blocks[*random] }
 
 // ByContext returns a secret of one of the labels that was derived with the transcript hash; nil if there is none.
 func (r *Ring) ByContext(context []byte, label format.TLSLabel) *Key {

@@ -12,7 +12,14 @@ type Deriver struct {
 	hellos    map[format.SocketID][32]byte // random of a ClientHello without its ServerHello
 	order     []format.SocketID            // of hellos, the oldest first
 	processes map[format.PID]*handshakes
+	partial   map[way][]byte // records that have begun
 	dropped   uint64
+}
+
+// way is one direction of a connection.
+type way struct {
+	socket format.SocketID
+	dir    format.Direction
 }
 
 // handshakes are those of TLS 1.2 of one process, and its master secrets, the newest last.
@@ -32,32 +39,49 @@ const (
 	derivedHellos    = 4096
 	derivedProcesses = 1024
 	derivedRecent    = 8
+	derivedPartial   = 8 << 10 // bytes of a record that has begun
+	derivedPartials  = 64
 )
 
 // NewDeriver returns a Deriver that has seen nothing.
 func NewDeriver() *Deriver {
-	return &Deriver{hellos: map[format.SocketID][32]byte{}, processes: map[format.PID]*handshakes{}}
+	return &Deriver{hellos: map[format.SocketID][32]byte{}, processes: map[format.PID]*handshakes{}, partial: map[way][]byte{}}
 }
 
-// Handshake takes the first bytes of a call that moved a handshake record.
-func (d *Deriver) Handshake(pid format.PID, socket format.SocketID, b []byte) (keys []format.TLSKey) {
+// Handshake takes a call that may move a handshake record.
+func (d *Deriver) Handshake(c *format.HeadCall) (keys []format.TLSKey) {
+	at := way{c.Socket, c.Dir}
+	b := c.Bytes
+	if begun, ok := d.partial[at]; ok {
+		delete(d.partial, at)
+		b = append(begun, b...)
+	}
 	var m messages
 	for len(b) >= headerLen {
 		h := header(b)
 		if h.typ() != handshake || !h.plausible() {
-			break
+			return keys
 		}
-		body := b[headerLen:]
-		body = body[:min(len(body), h.length())]
-		b = b[headerLen+len(body):]
+		whole := headerLen + h.length()
+		body := b[headerLen:min(len(b), whole)]
 		m.add(body, func(msg byte, body []byte) {
 			if msg == msgClientHello || msg == msgServerHello {
-				keys = append(keys, d.hello(pid, socket, msg, body)...)
+				keys = append(keys, d.hello(c.PID, c.Socket, msg, body)...)
 			}
 		})
+		if len(b) < whole {
+			break
+		}
+		b = b[whole:]
+	}
+	if len(keys) == 0 && len(b) > 0 && len(b) < derivedPartial && c.Moved == int64(len(c.Bytes)) && len(d.partial) < derivedPartials {
+		d.partial[at] = slices.Clone(b)
 	}
 	return keys
 }
+
+// Waits reports whether the rest of a record is to come.
+func (d *Deriver) Waits() bool { return len(d.partial) > 0 }
 
 func (d *Deriver) hello(pid format.PID, socket format.SocketID, msg byte, body []byte) (keys []format.TLSKey) {
 	h, ok := parseHello(msg, body)
@@ -81,9 +105,6 @@ func (d *Deriver) hello(pid format.PID, socket format.SocketID, msg byte, body [
 		return nil
 	}
 	p := d.process(pid)
-	if p == nil {
-		return nil
-	}
 	a := agreed{client, h.random, s}
 	p.recent = append(p.recent, a)
 	if len(p.recent) > derivedRecent {
@@ -99,10 +120,6 @@ func (d *Deriver) hello(pid format.PID, socket format.SocketID, msg byte, body [
 // several CPUs is not that of their times.
 func (d *Deriver) Master(row *format.TLSKey) (keys []format.TLSKey) {
 	p := d.process(row.PID)
-	if p == nil {
-		d.dropped++
-		return nil
-	}
 	for i := range p.recent {
 		keys = append(keys, p.recent[i].derive(row))
 	}
@@ -121,7 +138,10 @@ func (d *Deriver) Master(row *format.TLSKey) (keys []format.TLSKey) {
 
 func (d *Deriver) process(pid format.PID) *handshakes {
 	p := d.processes[pid]
-	if p == nil && len(d.processes) < derivedProcesses {
+	if p == nil {
+		if len(d.processes) == derivedProcesses {
+			clear(d.processes) // most of them have ended
+		}
 		p = new(handshakes)
 		d.processes[pid] = p
 	}

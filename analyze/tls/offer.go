@@ -1,6 +1,8 @@
 package tls
 
 import (
+	"iter"
+
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/keylog"
 	"github.com/ebpf-reel/reel/analyze/keyring"
@@ -72,7 +74,8 @@ func (s *Stage) answer(c *conn.Conn, t *session, body []byte) {
 			}
 		}
 	}
-	offered := secrets[keylog.ServerHandshake] != nil
+	random := keylog.Random(t.hellos[0].random)
+	offered := secrets[keylog.ServerHandshake] != nil || t.hellos[1].version == TLS12 && len(s.cfg.Keys.Blocks(&random)) > 0
 	for range s.cfg.Keys.Near(o.pid, o.at, labels...) {
 		offered = true
 		break
@@ -134,7 +137,7 @@ func (s *Stage) proveOffer(t *session, g *guess, dir *direction, r *record) (seq
 }
 
 // candidates yields the secrets that the next epoch of a direction may have, the most probable first.
-func (s *Stage) candidates(t *session, d conn.Dir) func(yield func(*keyring.Key) bool) {
+func (s *Stage) candidates(t *session, d conn.Dir) iter.Seq[*keyring.Key] {
 	handshakeLabel, traffic, logged := format.TLSClientHandshake, format.TLSClientTraffic, keylog.ClientTraffic
 	if d != t.client {
 		handshakeLabel, traffic, logged = format.TLSServerHandshake, format.TLSServerTraffic, keylog.ServerTraffic
@@ -178,13 +181,26 @@ func (s *Stage) take(t *session, d conn.Dir, k *keyring.Key, typ contentType) {
 	s.cfg.Keys.Resolve(keylog.Random(t.hellos[0].random), label, k.Secret)
 }
 
+// blocks yields the key blocks that a connection of TLS 1.2 may have.
+func (s *Stage) blocks(t *session) iter.Seq[*keyring.Key] {
+	random := keylog.Random(t.hellos[0].random)
+	return func(yield func(*keyring.Key) bool) {
+		for _, k := range s.cfg.Keys.Blocks(&random) {
+			if !yield(k) {
+				return
+			}
+		}
+		s.cfg.Keys.Near(t.offer.pid, t.offer.at, format.TLSKeyBlock)(yield)
+	}
+}
+
 // offeredBlock does the same for key blocks of TLS 1.2, which hold the keys of both directions.
 func (s *Stage) offeredBlock(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.Chunk) bool {
 	dir := &t.dirs[d]
 	if dir.keys != nil || dir.hole.open() {
 		return false
 	}
-	for k := range s.cfg.Keys.Near(t.offer.pid, t.offer.at, format.TLSKeyBlock) {
+	for k := range s.blocks(t) {
 		pair, ok := splitBlock(t.suite, k.Secret, t.hellos[1].etm)
 		if !ok {
 			continue
@@ -200,7 +216,9 @@ func (s *Stage) offeredBlock(c *conn.Conn, t *session, d conn.Dir, r *record, ch
 		s.plain = plain
 		k.Used = true
 		s.cfg.Keys.Resolve(keylog.Random(t.hellos[0].random), keylog.KeyBlock, k.Secret)
-		t.dirs[0].awaits, t.dirs[1].awaits = false, false
+		for i := range t.dirs {
+			t.dirs[i].awaits, t.dirs[i].changed = false, false
+		}
 		t.pending = pair
 		s.install(t, d)
 		dir.seq = 1

@@ -27,7 +27,7 @@ func (s *Stage) decrypt(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 func (s *Stage) record(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.Chunk) {
 	dir := &t.dirs[d]
 	typ := r.header.typ()
-	if dir.keys == nil && s.clear(c, t, d, r) {
+	if dir.keys == nil && !dir.changed && s.clear(c, t, d, r) {
 		return
 	}
 	switch {
@@ -65,6 +65,7 @@ func (s *Stage) clear(c *conn.Conn, t *session, d conn.Dir, r *record) bool {
 	case changeCipherSpec:
 		if t.hellos[1].version == TLS12 {
 			s.install(t, d)
+			t.dirs[d].changed = t.dirs[d].awaits
 		}
 	default:
 		return false

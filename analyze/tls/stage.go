@@ -93,14 +93,15 @@ var plain = &session{phase: passed}
 // direction is one direction of a session.
 type direction struct {
 	framer
-	msgs   messages
-	keys   protection // nil: records are in the clear
-	secret []byte     // TLS 1.3: of keys
-	seq    uint64     // of the next record
-	later  [][]byte   // TLS 1.3: secrets of the epochs to come
-	awaits bool       // secrets of later epochs are found by trial (offer.go)
-	data   bool       // keys are those of application data; watched: nothing more is in the clear
-	mask   mask.Stream
+	msgs    messages
+	keys    protection // nil: records are in the clear
+	secret  []byte     // TLS 1.3: of keys
+	seq     uint64     // of the next record
+	later   [][]byte   // TLS 1.3: secrets of the epochs to come
+	awaits  bool       // secrets of later epochs are found by trial (offer.go)
+	changed bool       // TLS 1.2: what comes is encrypted, by keys that are not known yet
+	data    bool       // keys are those of application data; watched: nothing more is in the clear
+	mask    mask.Stream
 }
 
 // heldData is a chunk that waits for the decision whether the connection is TLS.

@@ -186,7 +186,7 @@ static __noinline int emit_key(struct derivation *d, __u64 addr, __u64 len, __u8
 	if (bpf_probe_read_user(e->secret, n, (const void *)addr))
 		n = 0;
 	e->secret_len = (__u8)n;
-	commit(cpu, e, sizeof(*e));
+	commit_preempted(cpu, e, sizeof(*e));
 	return 0;
 }
 
@@ -327,7 +327,7 @@ static __noinline int emit_output(struct outputs *o)
 	__builtin_memset(e->secret, 0, TLS_SECRET_LEN);
 	__builtin_memcpy(e->secret, o->before, sizeof(o->before));
 	e->secret_len = o->before_len;
-	commit(cpu, e, sizeof(*e));
+	commit_preempted(cpu, e, sizeof(*e));
 	return 0;
 }
 
@@ -414,7 +414,7 @@ static __always_inline int on_log(const struct pt_regs *regs)
 	if (!is_target(bpf_get_current_pid_tgid() >> 32))
 		return 0;
 	d.label = label_of_log(C_ARG1(regs));
-	if (!d.label)
+	if (!d.label || (C_ARG3(regs) != 32 && C_ARG3(regs) != 48)) /* of SHA-256, of SHA-384 or a master secret */
 		return 0;
 	return emit_key(&d, C_ARG2(regs), C_ARG3(regs), TLS_SOURCE_KEY_LOG);
 }

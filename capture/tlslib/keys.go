@@ -84,6 +84,9 @@ var keyLabels = []string{"CLIENT_HANDSHAKE_TRAFFIC_SECRET", "SERVER_HANDSHAKE_TR
 
 const leastLabels = 5
 
+// KeyLogProgram is the program on functions that write key logs: of TLS 1.2 they give the master secret.
+const KeyLogProgram = "key_log"
+
 // keyLogger finds the function that a library without symbols writes key logs by. It is called whether or not one is written.
 func keyLogger(file *image.Image) *uprobe.Plan {
 	if file.Needs("libcrypto.so.3", "libcrypto.so.1.1", "libnss3.so") {
@@ -109,7 +112,7 @@ func keyLogger(file *image.Image) *uprobe.Plan {
 		p.Err = fmt.Errorf("the address %#x lies in no code of the file", f.Addr)
 		return p
 	}
-	p.Probes = []bpf.Uprobe{{Program: "key_log", Offset: at}}
+	p.Probes = []bpf.Uprobe{{Program: KeyLogProgram, Offset: at}}
 	return p
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ebpf-reel/reel/analyze/headwatch"
 	"github.com/ebpf-reel/reel/analyze/mask"
+	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture"
 	"github.com/ebpf-reel/reel/format"
@@ -149,6 +150,7 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		return cfg, &usageError{fmt.Sprintf("--tls %s is not possible: it takes auto, keys or off", f.tls)}
 	}
 	cfg.TLS = mode
+	cfg.Deriver = func() format.KeyDeriver { return tls.NewDeriver() }
 	for _, pid := range f.pids {
 		if pid > 1<<22 { // PID_MAX_LIMIT of include/linux/threads.h
 			return cfg, &usageError{fmt.Sprintf("%d is no process id: the largest is %d", pid, 1<<22)}
