@@ -41,6 +41,7 @@ type Collector struct {
 	details   *selection[detail]
 	conns     *selection[facts.Connection]
 	names     map[format.PID]string
+	lookups   map[question]*asked
 	exchanges uint64
 	cut       uint64
 	connSeen  uint64
@@ -70,6 +71,7 @@ func NewCollector(limits Limits) *Collector {
 		details: newSelection[detail](l.Details/8, l.Details/4, l.Details/8, l.Details),
 		conns:   newSelection[facts.Connection](l.Connections/4, l.Connections),
 		names:   make(map[format.PID]string),
+		lookups: make(map[question]*asked),
 	}
 }
 
@@ -163,7 +165,8 @@ type Facts struct {
 
 // Data returns what was kept, together with f, ready for a renderer. The Collector may be used on.
 func (k *Collector) Data(f Facts) *Data {
-	d := &Data{Cut: k.cut, Summary: f.Summary, Nodes: f.Nodes, Edges: f.Edges, Ledger: sortedLedger(f.Ledger), Processes: f.Processes, Coverage: f.Coverage}
+	d := &Data{Cut: k.cut, Summary: f.Summary, Nodes: f.Nodes, Edges: f.Edges, Ledger: sortedLedger(f.Ledger), Processes: f.Processes, Coverage: f.Coverage,
+		Lookups: k.lookupLines()}
 	for class := range k.conns.classes {
 		k.conns.each(class, func(_ int, _ uint64, c *facts.Connection) {
 			d.Connections = append(d.Connections, Connection{Connection: *c, Edge: -1})

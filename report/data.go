@@ -18,6 +18,7 @@ type Data struct {
 	Edges     []facts.Edge
 	Processes []facts.Process     // in order of time
 	Coverage  []facts.TLSCoverage // those of which most was not read first
+	Lookups   []LookupLine        // failures first
 	Privacy   Privacy
 	Cut       uint64 // exchanges that lack nothing but body bytes which were left out on purpose; 0 if nobody counted them
 

@@ -36,7 +36,7 @@ func newAnalyzeCommand() *cobra.Command {
 		Short: "Rebuild connections and exchanges, print a summary, write tables",
 		Long: `analyze rebuilds connections, HTTP exchanges and who calls whom from a reel, and prints a summary that begins with
 what was lost. It needs neither privileges nor the machine that was recorded. With -o it also writes tables
-(docs/tables.md): connections, exchanges, edges, their metrics, endpoints, nodes, processes, tls_coverage,
+(docs/tables.md): connections, exchanges, lookups, edges, their metrics, endpoints, nodes, processes, tls_coverage,
 ledger.`,
 		Example: `  reel analyze checkout.reel
   reel analyze checkout.reel -o checkout.tables
@@ -168,6 +168,17 @@ type bothSinks [2]analyze.Sink
 
 func (s bothSinks) Connection(c *facts.Connection) error {
 	return errors.Join(s[0].Connection(c), s[1].Connection(c))
+}
+
+func (s bothSinks) Lookup(l *facts.Lookup) error {
+	for _, sink := range s {
+		if sink, takes := sink.(analyze.LookupSink); takes {
+			if err := sink.Lookup(l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 func (s bothSinks) Exchange(x *facts.Exchange) error {

@@ -20,6 +20,7 @@ func Describe(w io.Writer) error {
 	for _, m := range missingNames {
 		p.printf("| `%s` | %s |\n", m.name, m.doc)
 	}
+	describe[lookupRow](p, "lookups", "One DNS query over UDP and its response, as one end of a connection saw it.")
 	describe[edgeRow](p, "edges", "All traffic from one client node to one server node on one port in one protocol, as one side saw it.")
 	describe[edgeMetricRow](p, "edge_metrics", "The calls of one kind on one side of an edge: how many, what they moved, and how long they took.")
 	p.printf("\n| metric | is |\n|---|---|\n")
@@ -55,7 +56,7 @@ seconds wide: interval_ns says it. Columns are those of endpoints. Histograms ha
 var Views string
 
 // Tables are the names of all tables.
-var Tables = []string{"connections", "connection_metrics", "exchanges", "edges", "edge_metrics", "endpoints", "endpoint_intervals", "nodes", "processes", "tls_coverage", "ledger"}
+var Tables = []string{"connections", "connection_metrics", "exchanges", "lookups", "edges", "edge_metrics", "endpoints", "endpoint_intervals", "nodes", "processes", "tls_coverage", "ledger"}
 
 const intro = `# The tables of an analysis
 

@@ -176,6 +176,14 @@ func TestTablesComeBack(t *testing.T) {
 		if err := w.Connection(connectionOf()); err != nil {
 			t.Fatal(err)
 		}
+		for _, l := range []*facts.Lookup{
+			{ID: 1, Name: "shop.example", Type: "A", Code: "NOERROR", Answers: 1, Addresses: []netip.Addr{netip.MustParseAddr("10.0.0.7")}, Queries: 1, StartWall: 9, Duration: 5},
+			{ID: 2, Name: `a\032b`, Type: "TYPE65280", Queries: 3, Duration: -1, Missing: facts.NoResponse},
+		} {
+			if err := w.Lookup(l); err != nil {
+				t.Fatal(err)
+			}
+		}
 		err = w.Finish(factsOf())
 		if err != nil {
 			t.Fatal(err)
@@ -190,6 +198,7 @@ func TestTablesComeBack(t *testing.T) {
 	pq, js := write(Parquet), write(JSON)
 	compare[connectionRow](t, pq, js, "connections", 1)
 	compare[exchangeRow](t, pq, js, "exchanges", n)
+	compare[lookupRow](t, pq, js, "lookups", 2)
 	compare[edgeRow](t, pq, js, "edges", 2)
 	compare[nodeRow](t, pq, js, "nodes", 1)
 	compare[processRow](t, pq, js, "processes", 3)

@@ -65,6 +65,7 @@ type Writer struct {
 	connections *stream[connectionRow]
 	connMetrics *stream[connectionMetricRow]
 	exchanges   *stream[exchangeRow]
+	lookups     *stream[lookupRow]
 	addresses   addresses
 	missing     missingSets
 	single      facts.Metric // of one value
@@ -81,6 +82,9 @@ func New(f Format, info Info, create Create) (*Writer, error) {
 		return nil, errors.Join(err, w.Close())
 	}
 	if w.exchanges, err = openTable[exchangeRow](w, "exchanges"); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	if w.lookups, err = openTable[lookupRow](w, "lookups"); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
@@ -145,7 +149,7 @@ func flat[T, R any](items []T, rows func(*T) []R) iter.Seq[R] {
 
 // Close ends the growing tables, with what they have.
 func (w *Writer) Close() error {
-	return errors.Join(w.connections.close(), w.connMetrics.close(), w.exchanges.close())
+	return errors.Join(w.connections.close(), w.connMetrics.close(), w.exchanges.close(), w.lookups.close())
 }
 
 func writeTable[T any](w *Writer, name string, rows iter.Seq[T]) error {

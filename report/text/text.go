@@ -28,6 +28,7 @@ func Summary(w io.Writer, d *report.Data) error {
 	p.triggers(d)
 	p.coverage(d)
 	p.edges(d)
+	p.lookups(d)
 	p.killed(d)
 	p.transport(d)
 	p.exchanges("slowest", d.Slowest(Rows))
@@ -233,6 +234,22 @@ func (p *printer) edges(d *report.Data) {
 	p.table([]string{"edge", "protocol", "seen by", "exchanges", "4xx", "5xx", "incomplete", "p50", "p99", "max", "bytes", "lost"}, "lllrrrrrrrrr", rows)
 	if left := len(d.Edges) - len(rows); left > 0 {
 		p.printf("  … and %s\n", quantity.Of(uint64(left), "more edge"))
+	}
+}
+
+// lookups lists names that were asked for.
+func (p *printer) lookups(d *report.Data) {
+	if len(d.Lookups) == 0 {
+		return
+	}
+	p.printf("\nNames looked up (DNS over UDP)\n")
+	var rows [][]string
+	for _, l := range d.Lookups[:min(len(d.Lookups), Rows)] {
+		rows = append(rows, []string{l.Name, l.Type, l.Code, l.Process, l.Server, l.Count, l.Repeated, l.Mean, l.Max})
+	}
+	p.table([]string{"name", "type", "answer", "process", "server", "lookups", "queries repeated", "mean", "max"}, "lllllrrrr", rows)
+	if left := len(d.Lookups) - len(rows); left > 0 {
+		p.printf("  … and %s\n", quantity.Of(uint64(left), "other"))
 	}
 }
 

@@ -22,6 +22,13 @@ type analysis struct {
 	*analyze.Result
 	Exchanges   []facts.Exchange
 	Connections []facts.Connection
+	Lookups     []facts.Lookup
+}
+
+// Lookup keeps l.
+func (a *analysis) Lookup(l *facts.Lookup) error {
+	a.Lookups = append(a.Lookups, *l)
+	return nil
 }
 
 // Connection keeps c.
