@@ -97,8 +97,12 @@ func TestLookupsAreWhatTsharkReads(t *testing.T) {
 
 	const responses = 2 * (5 + 5) // A and AAAA of each name
 	waitFor(t, 30*time.Second, "the packet capture has the last response", func() bool {
-		out, _ := exec.Command("tshark", "-r", pcap, "-Y", "dns.flags.response == 1", "-T", "fields", "-e", "dns.id").Output()
-		return strings.Count(string(out), "0x") >= responses
+		out, err := exec.Command("tshark", "-r", pcap, "-Y", "dns.flags.response == 1", "-T", "fields", "-e", "dns.id").CombinedOutput()
+		if n := strings.Count(string(out), "0x"); n < responses {
+			t.Logf("%d responses in the capture (%v):\n%s", n, err, out)
+			return false
+		}
+		return true
 	})
 	dump.signal(t, syscall.SIGINT)
 	dump.wait(t, 20*time.Second, 0)
