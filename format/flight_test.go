@@ -216,8 +216,11 @@ func checkState(t testing.TB, rows []format.Row, from format.KTime) {
 	alive := map[format.SocketID]bool{}
 	next := map[format.Direction]format.Seq{}
 	kinds := map[format.TableID]int{}
+	skipped := false // journals left the ring faster than they could be read, on a busy machine, and the reel says so
 	for _, row := range rows {
 		switch r := row.(type) {
+		case *format.Note:
+			skipped = skipped || r.Name == format.NoteCarrySkipped
 		case *format.Socket:
 			switch {
 			case r.Op == format.SockSnapshot && r.Socket == longSocket && long == nil:
@@ -243,7 +246,8 @@ func checkState(t testing.TB, rows []format.Row, from format.KTime) {
 		}
 	}
 	if long == nil || long.Time != from || long.Role != format.RoleServer || long.Local != endpointOf(80) || long.Remote != endpointOf(4000) ||
-		long.PID != 8 || long.Inode != 10 || long.NetNS != 1 || long.NewState != format.TCPEstablished || long.RcvSeq != next[format.Read] || long.SndSeq != next[format.Write] {
+		long.PID != 8 || long.Inode != 10 || long.NetNS != 1 || long.NewState != format.TCPEstablished ||
+		!skipped && (long.RcvSeq != next[format.Read] || long.SndSeq != next[format.Write]) {
 		t.Errorf("the long connection is %+v, its next bytes are %v", long, next)
 	}
 	if listen == nil || listen.Local.Port != 80 || listen.PID != 7 {
