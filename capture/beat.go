@@ -25,10 +25,11 @@ type heart struct {
 	events   func() uint64
 	keeper   *keeper
 	programs *programTimer
-	dir      string // the reel
-	segment  int64  // bytes of journal
-	ring     uint64 // bytes of one
-	load     bool   // there is a limit of it
+	flight   *flight // nil: all is kept
+	dir      string  // the reel
+	segment  int64   // bytes of journal
+	ring     uint64  // bytes of one
+	load     bool    // there is a limit of it
 
 	rings     map[int]bpf.CPULoss // as last written
 	nextClock format.KTime
@@ -92,7 +93,7 @@ func (h *heart) measure(now format.KTime, stats format.WriterStats) (row format.
 	if err != nil {
 		return row, r, err
 	}
-	usage, err := h.gauges.Usage(h.sink.Helpers())
+	usage, err := h.gauges.Usage(append(h.sink.Helpers(), h.flight.helpers()...))
 	if err != nil {
 		return row, r, err
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,9 +62,10 @@ type flight struct {
 	mu      sync.Mutex
 	running int
 	ended   bool
-	stop    chan struct{}  // closed when the recording ends: windows end too
-	windows sync.WaitGroup // snaps whose window is open
-	seals   sync.WaitGroup // snaps at work
+	workers []format.SealWorker // of the snaps that are sealed now
+	stop    chan struct{}       // closed when the recording ends: windows end too
+	windows sync.WaitGroup      // snaps whose window is open
+	seals   sync.WaitGroup      // snaps at work
 	made    []Snap
 }
 
@@ -180,6 +182,9 @@ func (f *flight) seal(p *format.PendingSnap, dir string) error {
 		return err
 	}
 	worker := f.worker(dir)
+	f.mu.Lock()
+	f.workers = append(f.workers, worker)
+	f.mu.Unlock()
 	sealed := make(chan struct{})
 	hurried := start(func() error {
 		select {
@@ -193,7 +198,23 @@ func (f *flight) seal(p *format.PendingSnap, dir string) error {
 	close(sealed)
 	_ = hurried.result()
 	worker.Close()
+	f.mu.Lock()
+	f.workers = slices.DeleteFunc(f.workers, func(w format.SealWorker) bool { return w == worker })
+	f.mu.Unlock()
 	return err
+}
+
+// helpers are the processes that seal snaps now.
+func (f *flight) helpers() (pids []format.PID) {
+	if f == nil {
+		return nil
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, w := range f.workers {
+		pids = append(pids, w.Helpers()...)
+	}
+	return pids
 }
 
 // window ends the window of a snap: after a time, or when the recording ends.

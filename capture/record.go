@@ -195,6 +195,7 @@ func open(cfg *Config, p ports, self format.PID, known *containers) (_ *recordin
 		if r.flight, err = newFlight(ring, p.clock, cfg.Dir, r.endOfWindow); err != nil {
 			return nil, errors.Join(err, sink.Close(), discard(cfg.Dir))
 		}
+		r.heart.flight = r.flight
 		if len(cfg.SealReexec) > 0 {
 			r.flight.worker = r.newSealer
 		}

@@ -22,8 +22,9 @@ type stream struct {
 	seq       format.Seq // of the next byte
 	last      format.Seq // the furthest that a socket row shows the stream
 	at        format.KTime
-	known     bool // seq is
-	soft      bool // seq comes from a socket row that may have been ahead of a call in flight
+	tid       format.TID // that moved the last bytes
+	known     bool       // seq is
+	soft      bool       // seq comes from a socket row that may have been ahead of a call in flight
 	lastKnown bool
 	fromStart bool
 	ended     bool
@@ -179,8 +180,11 @@ func (t *Table) deliver(c *Conn, d Dir, r *format.IO, over int64) {
 		ch.Bytes, ch.Cut = r.Payload[:have], uint64(n-have)
 		to.Captured[d] += uint64(have)
 	}
+	if c.has(flagUnix) && r.Flags&format.IODgram == 0 && r.TID != s.tid && s.tid != 0 && entry(r) < s.at {
+		t.ledger.AddBytes(ledger.StreamUnordered, 1, uint64(n), c.where(r.Time))
+	}
 	s.seq += format.Seq(uint32(n - over))
-	s.at = r.Time
+	s.at, s.tid = r.Time, r.TID
 	to.spoken(d)
 	to.lastDir = d
 	to.set(flagAnyIO)

@@ -99,6 +99,7 @@ const (
 	StreamTailLost
 	StreamOverlap
 	StreamReordered
+	StreamUnordered
 	StreamLate
 	StreamJump
 	StreamNoOffset
@@ -231,6 +232,7 @@ var registry = [numNames]registered{
 	StreamTailLost:     {"stream_tail_lost", facts.DataLoss, Analysis, "The last bytes of a connection were moved by calls that are not in the reel: its last exchange is incomplete."},
 	StreamOverlap:      {"stream_overlap", facts.Notice, Analysis, "Two calls claim the same bytes of a connection: the bytes were given to the first, the other is a hole."},
 	StreamReordered:    {"stream_reordered", facts.Info, Analysis, "Calls of several threads on one connection ended in another order than their bytes; the order was repaired."},
+	StreamUnordered:    {"stream_unordered", facts.Notice, Analysis, "Two threads moved bytes of one Unix stream at the same time. Such sockets have no sequence numbers: the calls are in the order in which they returned, and their bytes may have been the other way round."},
 	StreamLate:         {"stream_late", facts.Notice, Analysis, "A call came after its bytes were counted as lost: they are counted now, their content was not used."},
 	StreamJump:         {"stream_jump", facts.Notice, Analysis, "A sequence number jumped by more than 1 GiB: how many bytes are missing is not known."},
 	StreamNoOffset:     {"stream_no_offset", facts.Notice, Analysis, "Calls have no sequence number: lost bytes of their connections cannot be seen."},
