@@ -54,8 +54,32 @@ def states():
     ready.wait()
 
 
+def talk(rounds):
+    """A connection that moves messages of many sizes both ways, and leaves a byte unread at each end."""
+    listener = socket.create_server((HERE, 7200))
+    client = socket.create_connection((HERE, 7200))
+    server, _ = listener.accept()
+    for i in range(rounds):
+        for sender, receiver in ((client, server), (server, client)):
+            left = 1 + i * 997 % 20000
+            sender.sendall(b"x" * left)
+            while left:
+                left -= len(receiver.recv(left))
+    client.send(b"c")
+    server.send(b"s")
+    held.extend((listener, client, server))
+    talkers[:] = client, server
+
+
+def peek():
+    """Reads the byte of each end, and leaves it there: the row of that call has the round trip time of now."""
+    for end in talkers:
+        end.recv(1, socket.MSG_PEEK)
+
+
+talkers = []
 print("ready", flush=True)
 for line in sys.stdin:
     name, *args = line.split()
-    {"many": many, "states": states}[name](*map(int, args))
+    {"many": many, "states": states, "talk": talk, "peek": peek}[name](*map(int, args))
     print("done", flush=True)
