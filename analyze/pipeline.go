@@ -41,6 +41,10 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	out.fold = topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
 	names := dns.New(tally, tls.New(cfg.TLS, tally, out), out.lookup)
+	for i := range ground.probes {
+		p := &ground.probes[i]
+		out.coverage.Probe(p, ground.processes.At(p.PID, p.Time))
+	}
 	table := conn.NewTable(cfg.Conn, names, ground.processes, tally)
 	window := order.New(cfg.Order, table.Row)
 

@@ -22,6 +22,7 @@ type ground struct {
 	overhead  facts.Overhead
 	keys      *keyring.Ring
 	triggers  []facts.Trigger
+	probes    []format.Probe
 	rows      [math.MaxUint8 + 1]uint64 // by format.TableID
 
 	base      *format.Baseline // counters from before the window of a snap
@@ -46,7 +47,7 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 	clocks, processes := new(clock.Builder), process.NewBuilder(cfg.Processes)
 	rings, triggers := make(rings), newTriggers()
 	tables := []format.TableID{format.TableProcess, format.TableClock, format.TableHeartbeat, format.TableRing, format.TableHook, format.TableNote, format.TableTrigger,
-		format.TableContainer, format.TableTLSKey}
+		format.TableContainer, format.TableTLSKey, format.TableProbe}
 	var n uint64
 	for row, err := range src.Rows(format.RowsOptions{Tables: tables}) {
 		if err != nil {
@@ -78,6 +79,10 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 			if !r.Attached {
 				tally.Add(ledger.HookRefused, 1, ledger.Where{At: r.Time, Text: r.Name + ": " + r.Error})
 			}
+		case *format.Probe:
+			if len(g.probes) < maxProbes {
+				g.probes = append(g.probes, *r)
+			}
 		case *format.Trigger:
 			triggers.add(r)
 		case *format.Note:
@@ -99,6 +104,9 @@ func survey(ctx context.Context, src Source, cfg Config, tally *ledger.Tally) (*
 	}
 	return g, nil
 }
+
+// maxProbes bounds the probe rows that are kept: what is beyond names no library in the coverage of TLS.
+const maxProbes = 1 << 16
 
 // windowOf tells that a reel holds a window of a flight recorder.
 func windowOf(m *format.Manifest, tally *ledger.Tally) {

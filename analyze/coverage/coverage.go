@@ -1,4 +1,4 @@
-// Package coverage turns connections into the TLS coverage ledger: for each process, how much of its TLS was read, and why not all.
+// Package coverage turns connections and probes into the TLS coverage ledger: for each process, how much of its TLS was read, and why not all.
 package coverage
 
 import (
@@ -15,7 +15,7 @@ import (
 // DefaultLimit bounds the processes that have a row of their own.
 const DefaultLimit = 4096
 
-// Fold adds connections up. The zero value is ready.
+// Fold adds connections and probes up. The zero value is ready.
 type Fold struct {
 	rows   map[key]*facts.TLSCoverage
 	order  []*facts.TLSCoverage
@@ -62,6 +62,26 @@ func (f *Fold) Gone(c *conn.Conn) {
 	}
 	if rest := encrypted - opened; rest > 0 {
 		unread(r, cmp.Or(x.Unread, facts.UnreadGap), rest)
+	}
+}
+
+// maxLibraries bounds the libraries that a row names.
+const maxLibraries = 16
+
+// Probe takes what a recorder found in a file that a process maps.
+func (f *Fold) Probe(p *format.Probe, image *process.Image) {
+	r := f.row(p.PID, image)
+	if r == f.others {
+		return
+	}
+	l := facts.TLSLibrary{Name: p.Library, Version: p.Version, Path: p.Path, Static: p.Static, Purpose: p.Purpose, How: p.How, Probes: p.Probes, Error: p.Error}
+	same := func(x facts.TLSLibrary) bool { return x.Path == l.Path && x.Purpose == l.Purpose && x.Name == l.Name }
+	if i := slices.IndexFunc(r.Libraries, same); i >= 0 {
+		r.Libraries[i] = l
+		return
+	}
+	if len(r.Libraries) < maxLibraries {
+		r.Libraries = append(r.Libraries, l)
 	}
 }
 
