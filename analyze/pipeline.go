@@ -59,7 +59,10 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 		}
 		ground.saw(row)
 		if r, ok := row.(*format.TLS); ok {
-			row = cfg.TLS.Ties.Tied(r)
+			tied := cfg.TLS.Ties.Tied(r)
+			if row = tied; tied.Socket == 0 {
+				out.coverage.Untied(r, ground.processes.At(r.PID, r.Time))
+			}
 		}
 		if err := window.Push(row); err != nil {
 			return nil, err

@@ -44,7 +44,7 @@ func mergeCoverage(rows []facts.TLSCoverage) (merged []facts.TLSCoverage, pids [
 	at := make(map[program]int)
 	for i := range rows {
 		r := &rows[i]
-		if r.Connections == 0 {
+		if r.Connections == 0 && r.Plaintext == 0 {
 			continue // it has a library, and did nothing with it
 		}
 		k := program{r.Process, r.Exe, libraries(r), mostUnread(r)}

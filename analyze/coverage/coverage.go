@@ -43,13 +43,18 @@ func (f *Fold) Gone(c *conn.Conn) {
 		return
 	}
 	if x.Clear[conn.In]+x.Clear[conn.Out] > 0 {
+		if x.Clear[conn.In]+x.Clear[conn.Out] > 0 {
 		r.Handshakes++
+	}
 	}
 	encrypted := bytes - min(x.Clear[conn.In]+x.Clear[conn.Out], bytes)
 	opened := min(x.Opened[conn.In]+x.Opened[conn.Out], encrypted)
 	r.Ciphertext += encrypted
 	r.Opened += opened
 	r.Plaintext += x.Plain[conn.In] + x.Plain[conn.Out]
+	if x.Probed && x.Tie == facts.Inferred {
+		r.Inferred += x.Plain[conn.In] + x.Plain[conn.Out]
+	}
 	if x.Probed && x.Tie == facts.Inferred {
 		r.Inferred += x.Plain[conn.In] + x.Plain[conn.Out]
 	}
@@ -83,6 +88,14 @@ func (f *Fold) Probe(p *format.Probe, image *process.Image) {
 	if len(r.Libraries) < maxLibraries {
 		r.Libraries = append(r.Libraries, l)
 	}
+}
+
+// Untied takes plaintext whose socket is not known.
+func (f *Fold) Untied(p *format.TLS, image *process.Image) {
+	r := f.row(p.PID, image)
+	n := uint64(max(p.Ret, 0))
+	r.Plaintext += n
+	r.Untied += n
 }
 
 func unread(r *facts.TLSCoverage, why facts.Unread, bytes uint64) {
