@@ -41,10 +41,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	out.fold = topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
 	names := dns.New(tally, tls.New(cfg.TLS, tally, out), out.lookup)
-	for i := range ground.probes {
-		p := &ground.probes[i]
-		out.coverage.Probe(p, ground.processes.At(p.PID, p.Time))
-	}
+	out.coverage.Probes(ground.probes, ground.processes.At)
 	table := conn.NewTable(cfg.Conn, names, ground.processes, tally)
 	window := order.New(cfg.Order, table.Row)
 
@@ -59,10 +56,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 		}
 		ground.saw(row)
 		if r, ok := row.(*format.TLS); ok {
-			tied := cfg.TLS.Ties.Tied(r)
-			if row = tied; tied.Socket == 0 {
-				out.coverage.Untied(r, ground.processes.At(r.PID, r.Time))
-			}
+			row = out.tied(cfg.TLS.Ties, r)
 		}
 		if err := window.Push(row); err != nil {
 			return nil, err

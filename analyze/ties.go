@@ -8,6 +8,15 @@ import (
 	"github.com/ebpf-reel/reel/format"
 )
 
+// tied returns a row of plaintext with its socket; what has none is counted.
+func (o *output) tied(ties *tie.Ties, r *format.TLS) *format.TLS {
+	tied := ties.Tied(r)
+	if tied.Socket == 0 {
+		o.coverage.Untied(r, o.ground.processes.At(r.PID, r.Time))
+	}
+	return tied
+}
+
 // tieUp finds the sockets of recorded plaintext. A reel without any is not read for it, and one whose sessions all made system
 // calls of their own is read for that table alone.
 func tieUp(ctx context.Context, src Source, tally *ledger.Tally) (*tie.Ties, error) {

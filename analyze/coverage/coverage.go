@@ -44,8 +44,8 @@ func (f *Fold) Gone(c *conn.Conn) {
 	}
 	if x.Clear[conn.In]+x.Clear[conn.Out] > 0 {
 		if x.Clear[conn.In]+x.Clear[conn.Out] > 0 {
-		r.Handshakes++
-	}
+			r.Handshakes++
+		}
 	}
 	encrypted := bytes - min(x.Clear[conn.In]+x.Clear[conn.Out], bytes)
 	opened := min(x.Opened[conn.In]+x.Opened[conn.Out], encrypted)
@@ -73,8 +73,14 @@ func (f *Fold) Gone(c *conn.Conn) {
 // maxLibraries bounds the libraries that a row names.
 const maxLibraries = 16
 
-// Probe takes what a recorder found in a file that a process maps.
-func (f *Fold) Probe(p *format.Probe, image *process.Image) {
+// Probes takes what a recorder found in files that processes map; at says what a process was at a time.
+func (f *Fold) Probes(rows []format.Probe, at func(format.PID, format.KTime) *process.Image) {
+	for i := range rows {
+		f.probe(&rows[i], at(rows[i].PID, rows[i].Time))
+	}
+}
+
+func (f *Fold) probe(p *format.Probe, image *process.Image) {
 	r := f.row(p.PID, image)
 	if r == f.others {
 		return
