@@ -37,8 +37,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 		return nil, err
 	}
 	cfg.TLS.Keys = ground.keys
-	out := &output{sink: sink, ground: ground}
-	out.fold = topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)
+	out := &output{sink: sink, ground: ground, fold: topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)}
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
 	names := dns.New(tally, tls.New(cfg.TLS, tally, out), out.lookup)
 	out.coverage.Probes(ground.probes, ground.processes.At)

@@ -17,8 +17,9 @@ type framer struct {
 
 	rec record // the one that take gets
 
-	lost bool // the framing is
-	hole hole // behind the last record that was given out
+	lost    bool // the framing is
+	scanned int  // bytes of buf that begin no record (trial.go)
+	hole    hole // behind the last record that was given out
 }
 
 // origin is where a record begins.
@@ -122,7 +123,7 @@ func (f *framer) step(take func(*record)) {
 	}
 	h := header(f.buf)
 	if f.filled == headerLen && !h.plausible() {
-		f.lose(0, false) // not TLS, or not where a record begins
+		f.lost, f.filled = true, 0 // not TLS, or not where a record begins: what is there is searched
 		return
 	}
 	if f.filled < headerLen+h.length() {
@@ -144,7 +145,7 @@ func (f *framer) lose(n int64, lost bool) {
 		n += int64(len(f.buf))
 	}
 	f.buf, f.filled, f.holed = f.buf[:0], 0, false
-	f.lost = true
+	f.lost, f.scanned = true, 0
 	f.hole.bytes += n
 	f.hole.lost = f.hole.lost || lost
 }

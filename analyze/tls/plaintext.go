@@ -27,8 +27,11 @@ func (s *Stage) begin(c *conn.Conn) *session {
 func (s *Stage) ignore(c *conn.Conn, t *session) {
 	if t.plaintext != facts.Unknown {
 		t.phase = probed
+		t.empty()
+		s.account(t, sessionSize)
 		return
 	}
+	s.forget(t)
 	c.Layer = plain
 }
 

@@ -76,6 +76,7 @@ type session struct {
 	tried   int64         // bytes of trial decryption
 	spent   bool          // no more trials are allowed
 	kept    int           // bytes of it that Stage.kept has
+	gone    bool          // the connection has another session: this one keeps nothing any more
 	id      facts.ConnID
 	start   format.KTime
 	last    conn.Dir // that plaintext was given out of
@@ -131,12 +132,12 @@ func (s *Stage) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 	switch t.phase {
 	case waiting:
 		s.hold(c, t, d, ch)
-		s.weigh(c, t)
+		s.weigh(c, t, ch)
 		return
 	case watched:
 		if !t.dirs[d].data {
 			s.watch(c, t, d, ch)
-			s.weigh(c, t)
+			s.weigh(c, t, ch)
 		}
 		if t.plaintext != facts.Unknown {
 			return
@@ -144,57 +145,12 @@ func (s *Stage) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 	case keyed:
 		s.seen += int64(len(ch.Bytes))
 		s.decrypt(c, t, d, ch)
-		s.weigh(c, t)
+		s.weigh(c, t, ch)
 		return
 	case probed:
 		return
 	}
 	s.next.Data(c, d, ch)
-}
-
-// maxKept bounds what all sessions keep of records and handshakes that are not whole yet.
-const maxKept = 64 << 20
-
-// weigh accounts for what a session keeps. When all keep too much, it lets go of it.
-func (s *Stage) weigh(c *conn.Conn, t *session) {
-	s.account(t, t.keeps())
-	if s.kept <= maxKept || t.kept == 0 {
-		return
-	}
-	s.ledger.AddBytes(ledger.TLSMemoryFull, 1, uint64(t.kept), ledger.Where{At: c.Start, Conn: c.ID, PID: c.PID})
-	switch t.phase {
-	case waiting:
-		t.phase = passed
-		s.release(c, t)
-	case watched:
-		s.ignore(c, t)
-	case keyed:
-		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadBounded)
-		t.early = early{}
-		for d := range t.dirs {
-			dir := &t.dirs[d]
-			if dir.filled > 0 || len(dir.buf) > 0 {
-				dir.lose(0, !dir.cut)
-			}
-			dir.buf = nil
-			dir.msgs.reset()
-		}
-	}
-	s.account(t, 0)
-}
-
-func (s *Stage) account(t *session, keeps int) {
-	s.kept += keeps - t.kept
-	t.kept = keeps
-}
-
-// keeps returns how many bytes t keeps.
-func (t *session) keeps() int {
-	n := t.heldLen + t.early.size + len(t.offer.transcript)
-	for d := range t.dirs {
-		n += cap(t.dirs[d].buf) + cap(t.dirs[d].msgs.buf)
-	}
-	return n
 }
 
 // hold keeps a chunk, and looks whether the ClientHello is there.
@@ -311,7 +267,7 @@ func (s *Stage) Closed(c *conn.Conn) {
 			t.phase = passed
 			s.release(c, t)
 		}
-		s.account(t, 0)
+		s.forget(t)
 		t.opened(c)
 		c.Layer = plain
 	}

@@ -16,6 +16,7 @@ import (
 const (
 	maxSkipped = 4096     // records that a hole may hide
 	maxFound   = 1 << 20  // the same where the number can be found without decrypting
+	perGuess   = 4 << 10  // bytes that could be decrypted in the time in which the keys of a guess are made
 	minRecord  = 14       // bytes of the shortest protected record: header, type, tag of AES-CCM-8
 	maxTried   = 64 << 20 // bytes of trial decryption of one connection
 	// All connections together may try so many bytes, and so many for each byte of theirs: the time of an analysis is linear in
@@ -60,7 +61,7 @@ func (s *Stage) open(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.C
 			return true
 		}
 	}
-	if t.suite == nil {
+	if t.suite == nil || s.spent(t) {
 		return false
 	}
 	for _, g := range t.guesses(dir) {
@@ -73,9 +74,6 @@ func (s *Stage) open(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.C
 	}
 	if s.offered(c, t, d, r, ch) {
 		return true
-	}
-	if s.spent(t) {
-		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadBounded)
 	}
 	return false
 }
@@ -94,6 +92,9 @@ func (s *Stage) spent(t *session) bool {
 
 // prove looks for the sequence number under which a guess opens the record.
 func (s *Stage) prove(t *session, g *guess, dir *direction, r *record) (seq uint64, plain []byte, typ contentType, ok bool) {
+	if dir.hole.open() && !s.try(t, perGuess) {
+		return 0, nil, 0, false
+	}
 	from, n := dir.hidden(g)
 	open := func(seq uint64) bool {
 		plain, typ, ok = g.keys.open(s.plain[:0], seq, &r.header, r.body)
@@ -133,7 +134,7 @@ func (d *direction) hidden(g *guess) (from, n uint64) {
 	// Under new keys, any part of the hole may have come before them.
 	least, most := uint64(0), uint64(d.hole.bytes)/minRecord
 	if g.epoch == 0 {
-		least = (uint64(d.hole.bytes) + headerLen + maxBodyLen - 1) / (headerLen + maxBodyLen)
+		least = uint64(d.hole.bytes) / (headerLen + maxBodyLen)
 	}
 	return g.from + least, most + 1 - min(least, most)
 }
@@ -233,11 +234,22 @@ func (s *Stage) search(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 	if !dir.lost {
 		return
 	}
+	if s.spent(t) {
+		c.TLS.Unread = cmp.Or(c.TLS.Unread, facts.UnreadBounded)
+		dir.hole.bytes += int64(len(dir.buf))
+		dir.buf, dir.scanned = nil, 0
+		return
+	}
 	buf := dir.buf
-	for i := 0; t.suite != nil && i+headerLen <= len(buf); i++ {
+	open := len(buf) // the first record that is not there as a whole
+	for i := dir.scanned; t.suite != nil && i+headerLen <= len(buf); i++ {
 		h := header(buf[i:])
 		end := i + headerLen + h.length()
-		if !h.plausible() || end > len(buf) {
+		if !h.plausible() {
+			continue
+		}
+		if end > len(buf) {
+			open = min(open, i)
 			continue
 		}
 		before := dir.hole.bytes
@@ -251,13 +263,17 @@ func (s *Stage) search(c *conn.Conn, t *session, d conn.Dir, ch *conn.Chunk) {
 			dir.hole.bytes = before
 			continue
 		}
-		dir.lost, dir.buf = false, nil
+		dir.lost, dir.buf, dir.scanned = false, nil, 0
 		dir.bytes(buf[end:], at+end, ch, func(r *record) { s.record(c, t, d, r, ch) })
 		s.search(c, t, d, ch)
 		return
 	}
+	if t.suite != nil {
+		dir.scanned = max(dir.scanned, min(open, len(buf)-headerLen+1))
+	}
 	if n := len(buf) - maxSearch/2; n > maxSearch/2 {
 		dir.hole.bytes += int64(n)
 		dir.buf = append(dir.buf[:0], buf[n:]...)
+		dir.scanned = max(dir.scanned-n, 0)
 	}
 }
