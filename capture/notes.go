@@ -46,6 +46,8 @@ const (
 	NoteSamplesDropped     NoteName = "samples_dropped"
 	NoteMappingsUnread     NoteName = "mappings_unread"
 	NoteKernelUnnamed      NoteName = "kernel_unnamed"
+	NoteMappingsLost       NoteName = "mappings_lost"
+	NoteMappingsLate       NoteName = "mappings_late"
 	NoteCarried            NoteName = format.NoteCarried
 	NoteCarryEvicted       NoteName = format.NoteCarryEvicted
 	NoteCarrySkipped       NoteName = format.NoteCarrySkipped
@@ -84,6 +86,8 @@ var notes = map[NoteName]string{
 	NoteSamplesDropped:     "samples of stacks came faster than they could be worked on: fewer (--cpu-hz) avoid it",
 	NoteMappingsUnread:     "processes ended before their mappings could be read: their frames have no names",
 	NoteKernelUnnamed:      "functions of the kernel have no names",
+	NoteMappingsLost:       "the kernel made mappings faster than they could be read: frames in them may have no names",
+	NoteMappingsLate:       "the kernel does not tell of mappings as they are made: processes that live for less than a moment have no names",
 	NoteCarried:            "sockets and processes from before the window, as they were at its beginning",
 	NoteCarryEvicted:       "more sockets or processes lived than a flight recorder remembers: some older than the window lack addresses and role",
 	NoteCarrySkipped:       "bytes left the ring of the flight recorder before they could be read: some sockets older than the window lack addresses and role",

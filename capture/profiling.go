@@ -57,10 +57,18 @@ func (r *recording) notesOfProfile() {
 	if r.profile == nil {
 		return
 	}
-	_, dropped, unread, hidden := r.profile.Account()
-	r.note(NoteSamplesDropped, dropped, "")
-	r.note(NoteMappingsUnread, unread, "")
-	if hidden != nil {
-		r.note(NoteKernelUnnamed, 1, hidden.Error())
+	a := r.profile.Account()
+	r.note(NoteSamplesDropped, a.Dropped, "")
+	why := ""
+	if a.Unread != nil {
+		why = a.Unread.Error()
+	}
+	r.note(NoteMappingsUnread, a.Unmapped, why)
+	r.note(NoteMappingsLost, a.Lost, "")
+	if a.NoStream != nil {
+		r.note(NoteMappingsLate, 1, a.NoStream.Error())
+	}
+	if a.NoKernel != nil {
+		r.note(NoteKernelUnnamed, 1, a.NoKernel.Error())
 	}
 }

@@ -81,6 +81,8 @@ const (
 	NoteSamplesDropped
 	NoteMappingsUnread
 	NoteKernelUnnamed
+	NoteMappingsLost
+	NoteMappingsLate
 	NoteCarried
 	NoteCarryEvicted
 	NoteCarrySkipped
@@ -216,6 +218,8 @@ var registry = [numNames]registered{
 	NoteSamplesDropped:     {"samples_dropped", facts.DataLoss, Capture, "Samples of stacks came faster than the recorder worked on them, and were left out; fewer (--cpu-hz) avoid it."},
 	NoteMappingsUnread:     {"mappings_unread", facts.Notice, Capture, "Processes ended before their mappings could be read: frames of theirs have no names."},
 	NoteKernelUnnamed:      {"kernel_unnamed", facts.Notice, Capture, "The kernel did not tell where its functions are: its frames have no names. Record with CAP_SYSLOG, or with kernel.kptr_restrict=1."},
+	NoteMappingsLost:       {"mappings_lost", facts.Notice, Capture, "Mappings were made faster than the recorder read of them: frames in them may have no names."},
+	NoteMappingsLate:       {"mappings_late", facts.Notice, Capture, "The kernel did not tell of mappings as they were made (perf_event_open was refused): processes that lived for less than a moment have frames without names. Record as root, or with CAP_PERFMON."},
 	NoteCarrySkipped:       {format.NoteCarrySkipped, facts.Notice, Capture, "Bytes left the ring of the flight recorder before they could be read: some sockets that are older than the window lack addresses and role. A larger --ring-size avoids it."},
 	NoteUnknown:            {"note", facts.Notice, Capture, "The recorder left a note that this version of reel has no name for."},
 

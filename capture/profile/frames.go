@@ -38,7 +38,7 @@ func (p *Profiler) userFrame(s *space, addr uint64, caller bool) met {
 	if caller {
 		addr--
 	}
-	f := met{kind: format.FrameUser, address: addr, spaceOf: s}
+	f := met{kind: format.FrameUser, address: addr, spaceOf: s} // of no module until it is found
 	if f.where = p.locate(s, addr); f.where != nil {
 		f.module = f.where.module
 		f.address = f.where.address(addr)
@@ -52,6 +52,7 @@ func (p *Profiler) kernelFrame(addr uint64, caller bool) met {
 		addr--
 	}
 	f := met{kind: format.FrameKernel}
+	<-p.named
 	part, symbol, ok := p.kernel.find(addr)
 	if !ok {
 		f.module = p.modules.named(format.ModuleKernel, kernelName)
@@ -75,7 +76,14 @@ func (f *met) function() (symbols.Function, bool) {
 	case f.module == nil || f.module.image == nil:
 		return symbols.Function{}, false
 	}
-	return f.module.image.Function(f.address)
+	if fn, ok := f.module.image.Function(f.address); ok {
+		return fn, true
+	}
+	if f.module.table == nil {
+		return symbols.Function{}, false
+	}
+	start, size, ok := f.module.table.Bounds(f.address)
+	return symbols.Function{Address: start, Bytes: size, Source: format.SymbolBounds}, ok
 }
 
 // store interns the frames of p.path, the outermost first, and returns the innermost one's id.

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ebpf-reel/reel/capture/symbols"
+	"github.com/ebpf-reel/reel/capture/unwind"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -21,6 +22,7 @@ import (
 type module struct {
 	row   format.Module
 	image *symbols.Image // nil: there is none, or it could not be read
+	table *unwind.Table  // nil: none
 
 	stored bool            // its row is in the reel
 	named  map[uint64]bool // symbols that are
@@ -81,7 +83,7 @@ func (m *modules) make(kind format.ModuleKind, pid format.PID, path string) *mod
 }
 
 // of returns the module of a mapping. Its file is opened when a stack touches it, by load.
-func (m *modules) of(pid format.PID, line *mapLine) *module {
+func (m *modules) of(pid, parent format.PID, line *mapLine) *module {
 	switch {
 	case line.path == "[vdso]":
 		vdso := m.named(format.ModuleVDSO, line.path)
@@ -109,13 +111,13 @@ func (m *modules) of(pid format.PID, line *mapLine) *module {
 		return f
 	}
 	m.files[key] = f
-	f.open(pid, line)
+	f.open(pid, parent, line)
 	return f
 }
 
 // open opens the file of a mapping.
-func (mod *module) open(pid format.PID, line *mapLine) {
-	f, size, err := openMapped(pid, line)
+func (mod *module) open(pid, parent format.PID, line *mapLine) {
+	f, size, err := openMapped(pid, parent, line)
 	if err == nil {
 		mod.row.Bytes = uint64(size)
 		mod.image, err = symbols.Open(f, size)
@@ -145,13 +147,34 @@ func (mod *module) describe() {
 	r := &mod.row
 	r.BuildID, r.BuildIDKind = im.BuildID, im.BuildIDKind
 	r.Symbols, r.Names, r.Error = uint32(im.Symbols), im.Names, im.Trouble()
+	table, err := readTable(im)
+	if err != nil {
+		r.Error = strings.Join(append([]string{r.Error}[:min(1, len(r.Error))], err.Error()), "; ")
+	}
+	mod.table = table
+}
+
+// readTable reads the unwind table of a file, which may be hostile.
+func readTable(im *symbols.Image) (t *unwind.Table, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			t, err = nil, fmt.Errorf(".eh_frame: %v", p)
+		}
+	}()
+	return unwind.NewTable(im.ELF())
 }
 
 // openMapped opens the very file that is mapped, also one that has another name by now or none.
-func openMapped(pid format.PID, line *mapLine) (*os.File, int64, error) {
+func openMapped(pid, parent format.PID, line *mapLine) (*os.File, int64, error) {
 	f, err := openRegular(unix.AT_FDCWD, fmt.Sprintf("/proc/%d/map_files/%x-%x", pid, line.start, line.end), 0)
 	if err != nil {
-		f, err = openInRoot(pid, line)
+		f, err = openInRoot(fmt.Sprintf("/proc/%d/root", pid), line)
+	}
+	if err != nil && parent != 0 { // a process that has ended saw what its parent sees
+		f, err = openInRoot(fmt.Sprintf("/proc/%d/root", parent), line)
+	}
+	if err != nil {
+		f, err = openInRoot("/", line)
 	}
 	if err != nil {
 		return nil, 0, err
@@ -166,11 +189,11 @@ func openMapped(pid format.PID, line *mapLine) (*os.File, int64, error) {
 
 // openInRoot opens it by its name as the process sees it. The name is the process's to choose: it is resolved below its root, and
 // what is found there must be the file that is mapped.
-func openInRoot(pid format.PID, line *mapLine) (*os.File, error) {
+func openInRoot(dir string, line *mapLine) (*os.File, error) {
 	if line.deleted {
 		return nil, fs.ErrNotExist
 	}
-	root, err := unix.Open(fmt.Sprintf("/proc/%d/root", pid), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	root, err := unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}

@@ -10,9 +10,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
 	"sync/atomic"
 	"time"
 
+	"github.com/ebpf-reel/reel/capture/unwind"
 	"github.com/ebpf-reel/reel/format"
 	"github.com/ebpf-reel/reel/format/wire"
 )
@@ -31,11 +34,15 @@ type Config struct {
 
 // Profiler makes rows of samples. Take and Process may be called while Run runs.
 type Profiler struct {
-	cfg    Config
-	sink   Sink
-	queue  chan item
-	spare  chan []byte
-	kernel *kernelNames // nil: not read yet
+	cfg     Config
+	sink    Sink
+	queue   chan item
+	spare   chan []byte
+	named   chan struct{} // closed once kernel is read: that takes a while
+	kernel  *kernelNames
+	maps    *stream     // nil: refused
+	refused error       // why
+	early   []mapRecord // of processes that are not known to be targets yet
 
 	modules *modules
 	stacks  *stacks
@@ -44,13 +51,16 @@ type Profiler struct {
 	swept   format.KTime
 	fresh   format.KTime // when all was last forgotten
 
-	event wire.Event
-	path  []met // of the stack at hand
+	event  wire.Event
+	path   []met // of the stack at hand
+	thread unwind.Thread
+	walk   unwind.Result
 
 	// Read by other goroutines.
 	samples atomic.Uint64
 	dropped atomic.Uint64
 	unnamed atomic.Uint64 // processes whose mappings could not be read
+	unread  error         // why the first could not; once Run has ended
 	hidden  error         // why kernel functions have no names; once Run has ended
 }
 
@@ -75,15 +85,22 @@ const (
 	endedFor = 2 * time.Second
 	sweep    = time.Second
 	// readAgain bounds how often the mappings of a process are read because an address is in none of them.
-	readAgain = 100 * time.Millisecond
+	readAgain = 10 * time.Millisecond
 )
 
-// New makes a profiler that stores rows in sink.
+// New makes a profiler that stores rows in sink. It begins to listen to mappings, which takes privileges.
 func New(cfg Config, sink Sink) *Profiler {
-	return &Profiler{
+	maps, refused := openStream() // refused: /proc has to do
+	p := &Profiler{
+		maps: maps, refused: refused, named: make(chan struct{}),
 		cfg: cfg, sink: sink, queue: make(chan item, queueItems), spare: make(chan []byte, spareItems),
 		modules: newModules(), stacks: newStacks(), spaces: map[format.PID]*space{},
 	}
+	go func() {
+		p.kernel, p.hidden = readKernel()
+		close(p.named)
+	}()
+	return p
 }
 
 // Take copies a record of the kernel side. It never waits: what comes too fast is dropped, and counted.
@@ -125,27 +142,45 @@ func (p *Profiler) Begin(pid format.PID) {
 // End makes Run return once all that was taken is stored.
 func (p *Profiler) End() { close(p.queue) }
 
-// Account says how much there was: samples stored, samples that came too fast, processes whose mappings could not be read, and why
-// kernel functions have no names. It is called after Run has returned.
-func (p *Profiler) Account() (samples, dropped, unnamed uint64, hidden error) {
-	return p.samples.Load(), p.dropped.Load(), p.unnamed.Load(), p.hidden
+// Account is what a profiler could not do.
+type Account struct {
+	Samples  uint64 // stored
+	Dropped  uint64 // came too fast
+	Unmapped uint64 // processes whose mappings could not be read
+	Unread   error  // why the first of them could not; nil: it had ended
+	Lost     uint64 // mappings that the kernel could not tell of
+	NoStream error  // why it tells of none
+	NoKernel error  // why functions of the kernel have no names
+}
+
+// Account is called after Run has returned.
+func (p *Profiler) Account() Account {
+	a := Account{Samples: p.samples.Load(), Dropped: p.dropped.Load(), Unmapped: p.unnamed.Load(), Unread: p.unread, NoStream: p.refused, NoKernel: p.hidden}
+	if p.maps != nil {
+		a.Lost = p.maps.lost
+	}
+	return a
 }
 
 // Run works until End. An error is the sink's.
 func (p *Profiler) Run() error {
 	defer p.modules.close()
-	p.kernel, p.hidden = readKernel()
+	if p.maps != nil {
+		defer p.maps.close()
+	}
 	for it := range p.queue {
 		if err := p.take(it); err != nil {
 			return err
 		}
 	}
+	<-p.named
 	return nil
 }
 
 func (p *Profiler) take(it item) error {
 	now := p.cfg.Now()
 	p.tidy(now)
+	p.listen(now)
 	if it.sample == nil {
 		p.life(it)
 		return nil
@@ -195,32 +230,112 @@ func (p *Profiler) life(it item) {
 			p.ended = append(p.ended, endedSpace{it.pid, it.at})
 		}
 	case format.ProcFork:
-		// A child begins with what its parent has: it may end before anybody can read its own.
-		if parent := p.spaces[it.parent]; parent != nil {
-			p.spaces[it.pid] = parent.fork(it.pid)
+		p.forked(it.pid, it.parent)
+	case format.ProcExec:
+		if p.maps != nil && p.spaces[it.pid] != nil { // the stream told, and told when
+			return
 		}
+		fallthrough
 	default:
 		s := &space{pid: it.pid}
 		p.spaces[it.pid] = s
 		p.read(s)
+		p.replay(it.pid)
+	}
+}
+
+// forked gives a child what its parent has: it may end before anybody can read its own.
+func (p *Profiler) forked(pid, parent format.PID) {
+	if from := p.spaces[parent]; from != nil && (p.spaces[pid] == nil || p.spaces[pid].gone) {
+		p.spaces[pid] = from.fork(pid)
+		p.replay(pid)
+	}
+}
+
+// listen takes what the kernel told of mappings.
+func (p *Profiler) listen(now format.KTime) {
+	if p.maps == nil {
+		return
+	}
+	for _, r := range p.maps.read() {
+		p.mapped(r)
+	}
+	if n := len(p.early); n > 0 && (n > maxPending || now.Sub(p.early[0].at) > endedFor) {
+		p.early = slices.DeleteFunc(p.early, func(r mapRecord) bool { return now.Sub(r.at) > endedFor })
+		p.early = slices.Delete(p.early, 0, max(0, len(p.early)-maxPending))
+	}
+}
+
+func (p *Profiler) mapped(r mapRecord) {
+	if r.kind == recordFork {
+		if p.spaces[r.parent] == nil {
+			p.early = append(p.early, r)
+		}
+		p.forked(r.pid, r.parent)
+		return
+	}
+	s := p.spaces[r.pid]
+	switch {
+	case s == nil:
+		p.early = append(p.early, r)
+	case r.kind == recordExec:
+		if r.at > s.read {
+			s.ranges = nil
+		}
+	case r.at > s.read: // else it was there when /proc was read
+		l := &r.line
+		s.add(codeRange{start: l.start, end: l.end, offset: l.offset, path: l.path, module: p.modules.of(s.pid, s.parent, l)})
+	}
+}
+
+// inherit gives a process what its parent has, if a fork was told of: should it have ended, it has no other mappings.
+func (p *Profiler) inherit(s *space) {
+	i := slices.IndexFunc(p.early, func(r mapRecord) bool { return r.kind == recordFork && r.pid == s.pid })
+	if i < 0 {
+		return
+	}
+	parent := p.early[i].parent
+	p.early = slices.Delete(p.early, i, i+1)
+	s.parent, s.ranges = parent, p.space(parent).fork(s.pid).ranges
+}
+
+// replay applies what was told of a process before it was known.
+func (p *Profiler) replay(pid format.PID) {
+	var mine []mapRecord
+	p.early = slices.DeleteFunc(p.early, func(r mapRecord) bool {
+		if r.kind == recordFork && r.parent == pid || r.kind != recordFork && r.pid == pid {
+			mine = append(mine, r)
+			return true
+		}
+		return false
+	})
+	for _, r := range mine {
+		p.mapped(r)
 	}
 }
 
 // read reads the mappings of a process.
 func (p *Profiler) read(s *space) {
-	s.read = p.cfg.Now()
+	begun := p.cfg.Now()
 	old := s.ranges
 	s.ranges = nil
 	err := readMaps(s.pid, func(l mapLine) {
-		s.ranges = append(s.ranges, codeRange{start: l.start, end: l.end, offset: l.offset, path: l.path, module: p.modules.of(s.pid, &l)})
+		s.ranges = append(s.ranges, codeRange{start: l.start, end: l.end, offset: l.offset, path: l.path, module: p.modules.of(s.pid, s.parent, &l)})
 	})
 	if err != nil || len(s.ranges) == 0 { // it has ended
 		s.ranges = old
+		if _, statErr := os.Stat(fmt.Sprintf("/proc/%d", s.pid)); statErr != nil {
+			s.gone = true
+		}
 		if len(old) == 0 {
 			p.unnamed.Add(1)
+			if err != nil && p.unread == nil {
+				p.unread = err
+			}
 		}
 		return
 	}
+	s.read = begun
 	s.keepStored(old)
 }
 
@@ -230,7 +345,9 @@ func (p *Profiler) space(pid format.PID) *space {
 	if s == nil {
 		s = &space{pid: pid}
 		p.spaces[pid] = s
+		p.inherit(s)
 		p.read(s)
+		p.replay(pid)
 	}
 	return s
 }
@@ -240,8 +357,10 @@ func (p *Profiler) locate(s *space, addr uint64) *codeRange {
 	if r := s.find(addr); r != nil {
 		return r
 	}
-	if p.cfg.Now().Sub(s.read) < readAgain || s.gone {
+	if now := p.cfg.Now(); s.gone || now.Sub(s.tried) < readAgain {
 		return nil
+	} else {
+		s.tried = now
 	}
 	p.read(s)
 	return s.find(addr)

@@ -19,8 +19,10 @@ import (
 type space struct {
 	pid    format.PID
 	ranges []codeRange // by address, apart from each other
-	read   format.KTime
-	gone   bool // /proc has it no more
+	parent format.PID
+	read   format.KTime // when /proc was read
+	tried  format.KTime // when it was last tried, for an address that is in no range
+	gone   bool         // /proc has it no more
 }
 
 // codeRange is a mapping that may be executed.
@@ -80,7 +82,7 @@ func (s *space) add(r codeRange) {
 
 // fork returns the same space for a child.
 func (s *space) fork(pid format.PID) *space {
-	child := &space{pid: pid, ranges: slices.Clone(s.ranges), read: s.read}
+	child := &space{pid: pid, parent: s.pid, ranges: slices.Clone(s.ranges), read: s.read}
 	for i := range child.ranges {
 		child.ranges[i].stored = false
 	}

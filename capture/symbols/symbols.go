@@ -34,6 +34,7 @@ type Image struct {
 	BuildIDKind format.BuildIDKind
 	Names       string // where names are from: "symtab+dynsym"
 	Symbols     int    // functions that have names
+	Go          bool   // made by Go's compiler
 }
 
 // load is an executable segment.
@@ -85,10 +86,25 @@ func Open(file File, size int64) (im *Image, err error) {
 		}
 	}
 	slices.SortFunc(im.loads, func(a, b load) int { return cmp.Compare(a.offset, b.offset) })
+	im.Go = f.Section(".gopclntab") != nil || f.Section(".data.rel.ro.gopclntab") != nil
 	im.findBuildID()
 	im.findNames()
 	return im, nil
 }
+
+// Code reads code at an address into buf, and returns what there is of it.
+func (im *Image) Code(addr uint64, buf []byte) []byte {
+	for _, l := range im.loads {
+		if addr-l.addr < l.size {
+			n, _ := im.file.ReadAt(buf[:min(uint64(len(buf)), l.size-(addr-l.addr))], int64(addr-l.addr+l.offset)) // less is less
+			return buf[:n]
+		}
+	}
+	return nil
+}
+
+// ELF returns the file's headers and sections.
+func (im *Image) ELF() *elf.File { return im.elf }
 
 // Close closes the file.
 func (im *Image) Close() error { return im.file.Close() }

@@ -71,8 +71,40 @@ func TestKernels(t *testing.T) {
 				a.wholeExcept(t)
 				a.hooks(t, k.refused)
 				a.exchanges(t, g.sent(t, "command.jsonl"), format.RoleClient)
+				a.profile(t)
 			})
 		})
+	}
+}
+
+// profile wants samples of the command with names on both sides of the kernel boundary, and user stacks that are whole.
+func (a *analysis) profile(t *testing.T) {
+	t.Helper()
+	res, err := analyze.Profile(context.Background(), a.reel, analyze.ProfileConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := res.Profile
+	named := map[format.FrameKind]int{}
+	for _, f := range p.Functions {
+		if f.Source != 0 && f.Raw != "" {
+			named[f.Kind]++
+		}
+	}
+	var whole, all uint64
+	for _, v := range p.Verdicts {
+		if v.Process == "shop-client" && v.Verdict != format.StackNone {
+			all += v.Count
+			if v.Verdict == format.StackComplete {
+				whole += v.Count
+			}
+		}
+	}
+	if p.Counts == 0 || named[format.FrameUser] == 0 || named[format.FrameKernel] == 0 || whole*10 < all*8 {
+		for _, e := range res.Ledger {
+			t.Logf("ledger: %s ×%d %s", e.Name, e.Count, e.Example)
+		}
+		t.Errorf("%d samples, %d user and %d kernel functions, %d of %d user stacks whole: %+v", p.Counts, named[format.FrameUser], named[format.FrameKernel], whole, all, p.Verdicts)
 	}
 }
 

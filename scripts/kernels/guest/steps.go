@@ -106,7 +106,7 @@ func recordCommand() error {
 	if err != nil {
 		return err
 	}
-	recorder, err := start(nil, "command.txt", "/bin/reel", "capture", "-w", filepath.Join(resultDir, "command.reel"), "--", "/bin/shop-client", string(text))
+	recorder, err := start(nil, "command.txt", "/bin/reel", "capture", "--oncpu", "--cpu-hz", "997", "-w", filepath.Join(resultDir, "command.reel"), "--", "/bin/shop-client", string(text))
 	if err != nil {
 		return err
 	}
