@@ -10,7 +10,7 @@ demo="nginx:nginx-light curl:curl python3:python3 ip:iproute2"
 generate="clang-14:clang-14 llvm-strip-14:llvm-14 /usr/include/bpf/bpf_helpers.h:libbpf-dev"
 lint="shellcheck:shellcheck"
 bench="nginx:nginx-light curl:curl wrk:wrk tshark:tshark tcpdump:tcpdump strace:strace perf:linux-perf bpftrace:bpftrace"
-test="$demo $generate $lint $bench gcc:gcc chromium:chromium openssl:openssl g++:g++ runc:runc ps:procps nft:nftables
+test="$demo $generate $lint $bench gcc:gcc chromium:chromium openssl:openssl g++:g++ rustc:rustc runc:runc ps:procps nft:nftables
 	qemu-system-x86_64:qemu-system-x86 systemd-analyze:systemd
 	/usr/share/doc/python3-venv:python3-venv"
 # The report's page is built by npm; a machine that has Node.js needs no package.

@@ -46,11 +46,6 @@ func TestProfileSplit(t *testing.T) {
 	needRoot(t)
 	for _, p := range splitPrograms {
 		t.Run(p.name, func(t *testing.T) {
-			if p.tool == "rustc" {
-				if _, err := exec.LookPath(p.tool); err != nil {
-					t.Skip("no Rust here")
-				}
-			}
 			need(t, p.tool, p.tool)
 			perf := need(t, "perf", "linux-perf")
 			dir := t.TempDir()
