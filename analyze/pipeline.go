@@ -39,9 +39,11 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	cfg.TLS.Keys = ground.keys
 	out := &output{sink: sink, ground: ground, fold: topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)}
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
-	names := dns.New(tally, tls.New(cfg.TLS, tally, out), out.lookup)
+	decrypt := tls.New(cfg.TLS, tally, out)
+	names := dns.New(tally, decrypt, out.lookup)
 	out.coverage.Probes(ground.probes, ground.processes.At)
 	table := conn.NewTable(cfg.Conn, names, ground.processes, tally)
+	table.Overhear(decrypt)
 	window := order.New(cfg.Order, table.Row)
 
 	var n uint64

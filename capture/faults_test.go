@@ -24,6 +24,9 @@ import (
 // The fakes here produce faults that a real kernel or disk cannot be made to have at will. Everything else is tested on
 // the real ones.
 
+// SetTies is never asked for either.
+func (k *fakeKernel) SetTies(bpf.Ties) error { return nil }
+
 // AttachUprobes is never asked for: no test of faults records TLS.
 func (k *fakeKernel) AttachUprobes(string, uint32, []bpf.Uprobe) (io.Closer, error) {
 	return nil, errors.ErrUnsupported

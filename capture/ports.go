@@ -21,6 +21,7 @@ type Kernel interface {
 	AddTarget(pid uint32) error
 	RemoveTarget(pid uint32) error
 	Targets() ([]uint32, error)
+	SetTies(bpf.Ties) error
 	AttachUprobes(path string, pid uint32, probes []bpf.Uprobe) (io.Closer, error)
 	WatchCgroup(id uint64, hierarchy uint32) error
 	Snapshot(fn func(ev []byte)) error

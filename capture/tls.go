@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture/tlslib"
 	"github.com/ebpf-reel/reel/capture/uprobe"
 	"github.com/ebpf-reel/reel/format"
@@ -19,14 +20,16 @@ type TLSMode uint8
 
 // The modes.
 const (
-	TLSOff  TLSMode = iota // it is not
-	TLSAuto                // by the cheapest way that there is
-	TLSKeys                // by probes that see the secrets of connections whose handshake comes during the capture
+	TLSOff       TLSMode = iota // it is not
+	TLSAuto                     // by the cheapest way that there is
+	TLSKeys                     // by probes that see the secrets of connections whose handshake comes during the capture
+	TLSPlaintext                // by probes on the calls that move plaintext, which the programs pay for each message
 )
 
 // probing keeps probes on the TLS libraries of targets. Its methods may be called on a nil probing, which has none.
 type probing struct {
 	manager *uprobe.Manager
+	kernel  Kernel
 	sink    Sink
 	clock   Clock
 
@@ -37,6 +40,7 @@ type probing struct {
 	masters atomic.Bool // a library gives master secrets, so that handshakes are looked at
 
 	mu      sync.Mutex
+	ties    bpf.Ties       // that plaintext probes need so far
 	refused map[string]int // placements that failed, by reason
 	placed  map[string]int // files with probes, by library
 }
@@ -46,12 +50,20 @@ func newProbing(cfg *Config, kernel Kernel, sink Sink, clock Clock) *probing {
 	if cfg.TLS == TLSOff || cfg.Payload == payloadNone {
 		return nil
 	}
-	p := &probing{sink: sink, clock: clock, refused: map[string]int{}, placed: map[string]int{}}
+	p := &probing{kernel: kernel, sink: sink, clock: clock, refused: map[string]int{}, placed: map[string]int{}}
 	if cfg.Deriver != nil {
 		p.deriver = cfg.Deriver()
 	}
-	p.manager = uprobe.New(kernel, []uprobe.Recipe{tlslib.Keys{}}, p.tell)
+	p.manager = uprobe.New(kernel, cfg.TLS.recipes(), p.tell)
 	return p
+}
+
+func (m TLSMode) recipes() []uprobe.Recipe {
+	switch m {
+	case TLSPlaintext:
+		return []uprobe.Recipe{tlslib.Plaintext{}}
+	}
+	return []uprobe.Recipe{tlslib.Keys{}}
 }
 
 // payloadNone is the policy of reels that hold no byte that was transferred: keys are of no use there.
@@ -75,8 +87,24 @@ func (p *probing) tell(is uprobe.Placement) {
 		}
 		row.Probes = uint32(len(is.Plan.Probes))
 		p.placed[name]++
+		p.tie(is.Plan.Library, is.Purpose)
 	}
 	_ = p.sink.AppendRow(&row) // the sink returns the error again at its close
+}
+
+// tie makes the kernel look, at socket calls, for the call of the library that they are made in.
+func (p *probing) tie(library, purpose string) {
+	ties := p.ties
+	switch {
+	case purpose != tlslib.PurposePlaintext:
+	case library == "go":
+		ties |= bpf.TieGoroutines
+	default:
+		ties |= bpf.TieThreads
+	}
+	if ties != p.ties && p.kernel.SetTies(ties) == nil {
+		p.ties = ties
+	}
 }
 
 // beginProbing places probes before the command, if there is one, runs.
@@ -110,7 +138,7 @@ func (p *probing) begin(targets []format.PID, held format.PID, command string) {
 	}
 	if held != 0 {
 		for _, pattern := range libraries {
-			for _, library := range []string{"gnutls", "crypto"} {
+			for _, library := range []string{"gnutls", "crypto", "ssl"} {
 				p.foresee(fmt.Sprintf(pattern, library))
 			}
 		}

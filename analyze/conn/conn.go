@@ -79,7 +79,7 @@ type Handler interface {
 	Joined(c, other *Conn)
 }
 
-// PlaintextHandler is a Handler that also takes what was said inside TLS, as the library's own calls tell it.
+// PlaintextHandler takes what was said inside TLS, as the library's own calls tell it.
 type PlaintextHandler interface {
 	// Plaintext: bytes of the plaintext of a direction. ch is as if a system call had moved them, but that its Seq is not valid;
 	// offset counts the session's bytes of that direction before these.

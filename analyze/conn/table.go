@@ -39,7 +39,7 @@ func (l Limits) withDefaults() Limits {
 type Table struct {
 	limits  Limits
 	handler Handler
-	plain   PlaintextHandler // handler, if it is one; nil: plaintext is of no interest
+	plain   PlaintextHandler // nil: plaintext is of no interest
 	ledger  *ledger.Tally
 	procs   *process.Table
 
@@ -71,15 +71,16 @@ type due struct {
 
 // NewTable returns an empty Table.
 func NewTable(l Limits, h Handler, procs *process.Table, tally *ledger.Tally) *Table {
-	plain, _ := h.(PlaintextHandler)
 	return &Table{
-		plain:  plain,
 		limits: l.withDefaults(), handler: h, ledger: tally, procs: procs, now: math.MinInt64,
 		live:      make(map[format.SocketID]*Conn),
 		tuples:    make(map[uint64]*Conn),
 		listeners: make(map[listener]*process.Image),
 	}
 }
+
+// Overhear gives what TLS libraries were seen to move to h, which takes the streams of the same connections.
+func (t *Table) Overhear(h PlaintextHandler) { t.plain = h }
 
 // Row takes the next row; at is its causal time. The error is the handler's.
 func (t *Table) Row(at format.KTime, row format.Row) error {

@@ -87,7 +87,7 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags.StringSliceVar(&f.only, "only", nil, "record only these `PARTS`: net is what there is")
 	flags.BoolVar(&f.oncpu, "oncpu", false, "record what runs on the CPUs, with its stacks (reel flame shows it)")
 	flags.IntVar(&f.cpuHz, "cpu-hz", defaultCPUHz, "with --oncpu: samples a second of each CPU")
-	flags.StringVar(&f.tls, "tls", "off", "how TLS connections are opened: `auto`, keys (probes that see the secrets of new connections) or off")
+	flags.StringVar(&f.tls, "tls", "off", "how TLS connections are opened: `auto`, keys (probes that see the secrets of new connections), plaintext (probes on each message) or off")
 	flags.BoolVar(&f.freeze, "freeze", false, "give up all privileges once everything is attached: processes that come later are described less")
 	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
 	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 32MiB)")
@@ -100,7 +100,7 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	return cmd
 }
 
-var tlsModes = map[string]capture.TLSMode{"auto": capture.TLSAuto, "keys": capture.TLSKeys, "off": capture.TLSOff}
+var tlsModes = map[string]capture.TLSMode{"auto": capture.TLSAuto, "keys": capture.TLSKeys, "plaintext": capture.TLSPlaintext, "off": capture.TLSOff}
 
 // config checks the command line as a whole.
 func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config, error) {
@@ -147,7 +147,7 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 	}
 	mode, ok := tlsModes[f.tls]
 	if !ok {
-		return cfg, &usageError{fmt.Sprintf("--tls %s is not possible: it takes auto, keys or off", f.tls)}
+		return cfg, &usageError{fmt.Sprintf("--tls %s is not possible: it takes auto, keys, plaintext or off", f.tls)}
 	}
 	cfg.TLS = mode
 	cfg.Deriver = func() format.KeyDeriver { return tls.NewDeriver() }
