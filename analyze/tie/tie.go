@@ -53,20 +53,24 @@ const maxSessions = 1 << 20
 type Builder struct {
 	ledger *ledger.Tally
 	ties   Ties
-	loose  map[format.SessionID]bool
+	loose  map[format.SessionID]*loose
 	memory
 }
 
 // NewBuilder returns a Builder that has seen nothing.
 func NewBuilder(tally *ledger.Tally) *Builder {
-	return &Builder{ledger: tally, ties: Ties{sessions: map[format.SessionID]Tie{}, sockets: map[Socket]facts.Certainty{}}, loose: map[format.SessionID]bool{}}
+	return &Builder{ledger: tally, ties: Ties{sessions: map[format.SessionID]Tie{}, sockets: map[Socket]facts.Certainty{}}, loose: map[format.SessionID]*loose{},
+		memory: memory{pids: map[format.PID]bool{}, threads: map[threadID]*thread{}, sides: map[Socket]*side{}}}
 }
 
 // Call takes a TLS row, in the first pass.
 func (b *Builder) Call(r *format.TLS) {
 	if r.Socket == 0 {
 		if _, known := b.ties.sessions[r.Session]; !known && len(b.loose) < maxSessions {
-			b.loose[r.Session] = true
+			if b.loose[r.Session] == nil {
+				b.loose[r.Session] = &loose{claims: map[Socket]*claim{}}
+			}
+			b.pids[r.PID] = true
 		}
 		return
 	}
