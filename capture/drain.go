@@ -113,6 +113,8 @@ func (d *drainer) takeEvent(ev []byte) error {
 		if err := d.probing.handshake(ev); err != nil {
 			return err
 		}
+	case format.EventSock:
+		d.probing.socket(ev)
 	case format.EventTLSKey:
 		return d.probing.key(ev)
 	case format.EventMapped:

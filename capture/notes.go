@@ -38,6 +38,7 @@ const (
 	NoteRecorderBeside     NoteName = "recorder_beside"
 	NotePIDNamespace       NoteName = "pid_namespace"
 	NoteStopped            NoteName = "stopped"
+	NoteTLSPlaintextCapped NoteName = "tls_plaintext_capped"
 	NoteTriggerBlindTLS    NoteName = "trigger_blind_tls"
 	NoteTriggerBlindHTTP2  NoteName = "trigger_blind_http2"
 	NoteTriggerBlindBytes  NoteName = "trigger_blind_bytes"
@@ -56,6 +57,7 @@ const (
 // notes has one sentence for each name: what the summary of a recording prints.
 var notes = map[NoteName]string{
 	NoteTargetExited:       "recorded processes ended during the capture",
+	NoteTLSPlaintextCapped: "probes on the plaintext of connections from before the capture were taken out again, since the processes paid too much for them: --tls plaintext keeps them whatever they cost",
 	NoteTargetLate:         "processes got the name of --comm, or came into a container or cgroup, after the capture had started: what they did before they were found, within about a second, is missing",
 	NoteSnapshotIncomplete: "sockets or processes that were there already could not all be listed",
 	NoteProcessUndescribed: "programs ended, or came too fast, before their path and cgroup could be read; name and arguments are there",

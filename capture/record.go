@@ -179,7 +179,7 @@ func open(cfg *Config, p ports, self format.PID, known *containers) (_ *recordin
 		r.profile = profile.New(cfg.profileConfig(p.clock), sink)
 		r.drain.profile = r.profile
 	}
-	r.probing = newProbing(cfg, kernel, sink, p.clock)
+	r.probing = newProbing(cfg, kernel, sink, p.clock, r.note)
 	r.drain.probing = r.probing
 	r.keeper = newKeeper(kernel, p.clock, cfg.Limits, r.note)
 	r.heart = &heart{kernel: kernel, sink: sink, clock: p.clock, gauges: p.gauges, events: r.drain.total, keeper: r.keeper, programs: newProgramTimer(kernel),
@@ -557,6 +557,7 @@ func (r *recording) tick() error {
 	if err := r.adoptLate(); err != nil {
 		return err
 	}
+	r.probing.tick()
 	if err := r.heart.beat(false); err != nil {
 		return err
 	}

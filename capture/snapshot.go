@@ -22,7 +22,14 @@ func (r *recording) snapshot() error {
 	if err := r.snapshotProcesses(pids); err != nil {
 		return err
 	}
-	return r.snapshotSockets()
+	if r.ready {
+		return r.snapshotSockets(nil)
+	}
+	if err := r.snapshotSockets(r.probing.snapshot); err != nil {
+		return err
+	}
+	r.probing.beginElders()
+	return nil
 }
 
 func (r *recording) snapshotProcesses(pids []uint32) error {
@@ -91,14 +98,19 @@ func (r *recording) describeCommand() error {
 
 // endOfWindow records what the end of a recording would, for a snap while it goes on.
 func (r *recording) endOfWindow() error {
-	return firstOf(r.snapshotSockets(), r.heart.clocks(), r.sink.Flush())
+	return firstOf(r.snapshotSockets(nil), r.heart.clocks(), r.sink.Flush())
 }
 
-func (r *recording) snapshotSockets() error {
+// snapshotSockets records the sockets that are open now, and shows each to look, if that is not nil.
+func (r *recording) snapshotSockets(look func(ev []byte, decoded *format.Decoded)) error {
 	r.snapshots.Lock() // snaps do this beside the recording
 	defer r.snapshots.Unlock()
 	var failed error
+	var decoded format.Decoded
 	err := r.kernel.Snapshot(func(ev []byte) {
+		if look != nil {
+			look(ev, &decoded)
+		}
 		if failed == nil {
 			failed = r.sink.AppendEvent(ev)
 		}

@@ -39,6 +39,8 @@ type probing struct {
 	call    format.HeadCall
 	masters atomic.Bool // a library gives master secrets, so that handshakes are looked at
 
+	elders *elders // nil: connections from before the capture are not looked at
+
 	mu      sync.Mutex
 	ties    bpf.Ties       // that plaintext probes need so far
 	refused map[string]int // placements that failed, by reason
@@ -46,7 +48,7 @@ type probing struct {
 }
 
 // newProbing returns what cfg asks for; nil: no probes.
-func newProbing(cfg *Config, kernel Kernel, sink Sink, clock Clock) *probing {
+func newProbing(cfg *Config, kernel Kernel, sink Sink, clock Clock, note func(NoteName, uint64, string)) *probing {
 	if cfg.TLS == TLSOff || cfg.Payload == payloadNone {
 		return nil
 	}
@@ -55,6 +57,9 @@ func newProbing(cfg *Config, kernel Kernel, sink Sink, clock Clock) *probing {
 		p.deriver = cfg.Deriver()
 	}
 	p.manager = uprobe.New(kernel, cfg.TLS.recipes(), p.tell)
+	if cfg.TLS == TLSAuto {
+		p.elders = &elders{kernel: kernel, want: p.wantPlaintext, note: note}
+	}
 	return p
 }
 
@@ -62,6 +67,8 @@ func (m TLSMode) recipes() []uprobe.Recipe {
 	switch m {
 	case TLSPlaintext:
 		return []uprobe.Recipe{tlslib.Plaintext{}}
+	case TLSAuto:
+		return []uprobe.Recipe{tlslib.Keys{}, tlslib.Plaintext{Asked: true}}
 	}
 	return []uprobe.Recipe{tlslib.Keys{}}
 }
@@ -185,6 +192,9 @@ func (p *probing) saw(row *format.Process) {
 		p.manager.Mapped(row.PID)
 	case format.ProcExit:
 		p.manager.Ended(row.PID)
+		if p.elders != nil {
+			p.elders.ended(row.PID)
+		}
 	}
 }
 
@@ -221,6 +231,36 @@ func (p *probing) store(keys []format.TLSKey) error {
 		}
 	}
 	return nil
+}
+
+// beginElders asks for probes on processes with connections from before the capture.
+func (p *probing) beginElders() {
+	if p != nil && p.elders != nil {
+		p.elders.begin(p.clock.Now())
+		p.manager.Settle()
+	}
+}
+
+// tick is what is done each second.
+func (p *probing) tick() {
+	if p != nil && p.elders != nil {
+		p.elders.tick(p.clock.Now())
+	}
+}
+
+// socket follows the connections from before the capture. It is called by the goroutine that drains, of every record of a socket.
+func (p *probing) socket(ev []byte) {
+	if p == nil || p.elders == nil || !p.elders.any.Load() || format.DecodeEvent(ev, &p.decoded) != nil {
+		return
+	}
+	p.elders.closed(&p.decoded.Socket)
+}
+
+// snapshot looks, before the rings are read for it, at a socket that was open already.
+func (p *probing) snapshot(ev []byte, decoded *format.Decoded) {
+	if p != nil && p.elders != nil && format.DecodeEvent(ev, decoded) == nil && decoded.Kind == format.EventSock {
+		p.elders.found(&decoded.Socket)
+	}
 }
 
 // end takes the probes out.

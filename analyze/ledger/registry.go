@@ -73,6 +73,7 @@ const (
 	NoteShedLess
 	NoteShedCalls
 	NoteStopped
+	NoteTLSPlaintextCapped
 	NoteTriggerBlindTLS
 	NoteTriggerBlindHTTP2
 	NoteTriggerBlindBytes
@@ -207,6 +208,7 @@ var registry = [numNames]registered{
 	NoteShedLess:           {"shed_less", facts.Info, Capture, "The recorder was within its budget again, and left out less."},
 	NoteShedCalls:          {"shed_calls", facts.DataLoss, Capture, "Reads and writes were counted instead of recorded while the recorder was over its budget: exchanges that they belong to are incomplete. Raise the budget (--max-cpu, --max-rate, --max-memory) or record fewer targets (--port)."},
 	NoteSealerLost:         {"sealer_lost", facts.Info, Capture, "The process that seals segments ended, or was ended, before its time: another took its place. No row is missing for it."},
+	NoteTLSPlaintextCapped: {"tls_plaintext_capped", facts.Notice, Capture, "Probes on the plaintext of TLS connections from before the capture were taken out again, since the processes paid too much for them; what those connections say from then on is not shown. --tls plaintext keeps the probes whatever they cost."},
 	NoteStopped:            {"stopped", facts.Info, Capture, "Why the capture ended."},
 	NoteTriggerBlindTLS:    {"trigger_blind_tls", facts.Notice, Capture, "Triggers on HTTP could not look into encrypted connections: a rule that did not fire says nothing about these."},
 	NoteTriggerBlindHTTP2:  {"trigger_blind_http2", facts.Notice, Capture, "Triggers on HTTP do not read HTTP/2: a rule that did not fire says nothing about these connections."},

@@ -40,6 +40,31 @@ struct {
 	__type(value, struct tls_session);
 } tls_sessions SEC(".maps");
 
+/*
+ * tls_hits: how often processes came by plaintext probes.
+ *   key        tgid
+ *   value      hits, of entries and returns
+ *   inserted   user space (CountHits), for processes whose cost is watched
+ *   deleted    user space
+ *   read by    user space; written by every probe
+ *   bound      4,096 processes
+ *   overflow   user space is told, and places no probes
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, __u64);
+} tls_hits SEC(".maps");
+
+static __always_inline void count_hit(__u32 tgid)
+{
+	__u64 *hits = bpf_map_lookup_elem(&tls_hits, &tgid);
+
+	if (hits)
+		COUNT(*hits, 1);
+}
+
 /* tls_blank: a session before its first call: too big for the stack of a chain of programs. */
 static const struct tls_session tls_blank;
 
@@ -57,8 +82,10 @@ static __always_inline struct caller this_goroutine(const struct pt_regs *regs)
 
 static __always_inline int enter_tls(const struct caller *who, const struct tls_inflight *call)
 {
-	if (is_target(who->tgid))
-		bpf_map_update_elem(&tls_calls, who, call, BPF_ANY);
+	if (!is_target(who->tgid))
+		return 0;
+	count_hit(who->tgid);
+	bpf_map_update_elem(&tls_calls, who, call, BPF_ANY);
 	return 0;
 }
 
@@ -246,6 +273,7 @@ static __always_inline int leave_tls(const struct caller *who, struct tls_inflig
 {
 	__s64 moved = plaintext_moved(c, result);
 
+	count_hit(who->tgid);
 	c->exit_ns = bpf_ktime_get_ns();
 	if (moved > 0 && (c->call == TLS_CALL_SENDFILE || (__u64)moved <= c->length))
 		on_plaintext(who, c, (__u64)moved);
