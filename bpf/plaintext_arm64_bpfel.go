@@ -22,7 +22,7 @@ const (
 	plaintextMapScratch          = "scratch"
 	plaintextMapTargets          = "targets"
 	plaintextMapTlsCalls         = "tls_calls"
-	plaintextMapTlsHits          = "tls_hits"
+	plaintextMapTlsCosts         = "tls_costs"
 	plaintextMapTlsSessions      = "tls_sessions"
 	plaintextProgGnutlsRecv      = "gnutls_recv"
 	plaintextProgGnutlsSend      = "gnutls_send"
@@ -115,7 +115,7 @@ type plaintextMapSpecs struct {
 	Scratch       *ebpf.MapSpec `ebpf:"scratch"`
 	Targets       *ebpf.MapSpec `ebpf:"targets"`
 	TlsCalls      *ebpf.MapSpec `ebpf:"tls_calls"`
-	TlsHits       *ebpf.MapSpec `ebpf:"tls_hits"`
+	TlsCosts      *ebpf.MapSpec `ebpf:"tls_costs"`
 	TlsSessions   *ebpf.MapSpec `ebpf:"tls_sessions"`
 }
 
@@ -160,7 +160,7 @@ type plaintextMaps struct {
 	Scratch       *ebpf.Map `ebpf:"scratch"`
 	Targets       *ebpf.Map `ebpf:"targets"`
 	TlsCalls      *ebpf.Map `ebpf:"tls_calls"`
-	TlsHits       *ebpf.Map `ebpf:"tls_hits"`
+	TlsCosts      *ebpf.Map `ebpf:"tls_costs"`
 	TlsSessions   *ebpf.Map `ebpf:"tls_sessions"`
 }
 
@@ -172,7 +172,7 @@ func (m *plaintextMaps) Close() error {
 		m.Scratch,
 		m.Targets,
 		m.TlsCalls,
-		m.TlsHits,
+		m.TlsCosts,
 		m.TlsSessions,
 	)
 }

@@ -54,6 +54,8 @@ type Config struct {
 
 	Filter format.Filter // masks what is sealed
 	TLS    TLSMode
+	// TLSShare is how much of one processor plaintext probes that nobody asked for (TLSAuto) may take from a process; 0: DefaultTLSShare.
+	TLSShare float64
 	// Deriver makes what turns master secrets into keys; nil: master secrets are dropped.
 	Deriver func() format.KeyDeriver
 

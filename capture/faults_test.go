@@ -27,11 +27,11 @@ import (
 // SetTies is never asked for either.
 func (k *fakeKernel) SetTies(bpf.Ties) error { return nil }
 
-// CountHits is never asked for either.
-func (k *fakeKernel) CountHits(uint32, bool) error { return nil }
+// WatchCost is never asked for either.
+func (k *fakeKernel) WatchCost(uint32, bool) error { return nil }
 
-// Hits is never asked for either.
-func (k *fakeKernel) Hits(uint32) (uint64, error) { return 0, nil }
+// Cost is never asked for either.
+func (k *fakeKernel) Cost(uint32) (bpf.PlaintextCost, error) { return bpf.PlaintextCost{}, nil }
 
 // AttachUprobes is never asked for: no test of faults records TLS.
 func (k *fakeKernel) AttachUprobes(string, uint32, []bpf.Uprobe) (io.Closer, error) {

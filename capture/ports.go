@@ -22,8 +22,8 @@ type Kernel interface {
 	RemoveTarget(pid uint32) error
 	Targets() ([]uint32, error)
 	SetTies(bpf.Ties) error
-	CountHits(pid uint32, on bool) error
-	Hits(pid uint32) (uint64, error)
+	WatchCost(pid uint32, on bool) error
+	Cost(pid uint32) (bpf.PlaintextCost, error)
 	AttachUprobes(path string, pid uint32, probes []bpf.Uprobe) (io.Closer, error)
 	WatchCgroup(id uint64, hierarchy uint32) error
 	Snapshot(fn func(ev []byte)) error

@@ -3,6 +3,7 @@
 package capture
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"path/filepath"
@@ -58,7 +59,7 @@ func newProbing(cfg *Config, kernel Kernel, sink Sink, clock Clock, note func(No
 	}
 	p.manager = uprobe.New(kernel, cfg.TLS.recipes(), p.tell)
 	if cfg.TLS == TLSAuto {
-		p.elders = &elders{kernel: kernel, want: p.wantPlaintext, note: note}
+		p.elders = &elders{kernel: kernel, share: cmp.Or(cfg.TLSShare, DefaultTLSShare), want: p.wantPlaintext, note: note}
 	}
 	return p
 }

@@ -8,13 +8,14 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/ebpf-reel/reel/bpf"
 	"github.com/ebpf-reel/reel/capture/tlslib"
 	"github.com/ebpf-reel/reel/format"
 )
 
-// plaintextShare is how much of one processor plaintext probes may take from a process before they are taken out again, with
+// DefaultTLSShare is how much of one processor plaintext probes may take from a process before they are taken out again, with
 // TLSAuto: there nobody has asked for them.
-const plaintextShare = 0.05
+const DefaultTLSShare = 0.05
 
 // openSocket is the identity of a socket.
 type openSocket struct {
@@ -28,7 +29,8 @@ type elders struct {
 	kernel Kernel
 	want   func(pid format.PID, on bool)
 	note   func(name NoteName, count uint64, detail string)
-	cost   time.Duration // of a hit; 0 unknown
+	share  float64       // of one processor that probes may take from a process
+	trap   time.Duration // that a hit takes besides what programs do
 	any    atomic.Bool   // some process has probes: sockets that close are of interest
 
 	mu      sync.Mutex
@@ -38,8 +40,8 @@ type elders struct {
 
 // elder is a process with connections from before the capture.
 type elder struct {
-	open int    // of its connections
-	hits uint64 // so far
+	open int               // of its connections
+	cost bpf.PlaintextCost // so far
 	at   format.KTime
 }
 
@@ -73,12 +75,13 @@ func (e *elders) begin(now format.KTime) {
 	if len(e.held) == 0 {
 		return
 	}
-	if cost, err := hitCost(e.kernel); err == nil {
-		e.cost = cost
+	e.trap = costlyTrap
+	if trap, err := hitCost(e.kernel); err == nil {
+		e.trap = trap
 	}
 	for pid, p := range e.held {
 		p.at = now
-		if e.kernel.CountHits(uint32(pid), true) != nil {
+		if e.kernel.WatchCost(uint32(pid), true) != nil {
 			delete(e.held, pid)
 			continue
 		}
@@ -122,7 +125,7 @@ func (e *elders) drop(pid format.PID) {
 	delete(e.held, pid)
 	e.any.Store(len(e.held) > 0)
 	e.want(pid, false)
-	_ = e.kernel.CountHits(uint32(pid), false)
+	_ = e.kernel.WatchCost(uint32(pid), false)
 }
 
 // tick looks, once a second, at what the probes cost.
@@ -130,20 +133,24 @@ func (e *elders) tick(now format.KTime) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	for pid, p := range e.held {
-		hits, err := e.kernel.Hits(uint32(pid))
+		cost, err := e.kernel.Cost(uint32(pid))
 		span := now.Sub(p.at)
 		if err != nil || span <= 0 {
 			continue
 		}
-		took := time.Duration(hits-p.hits) * e.cost
-		p.hits, p.at = hits, now
-		if share := float64(took) / float64(span); share > plaintextShare {
+		hits := cost.Hits - p.cost.Hits
+		share := float64(time.Duration(hits)*e.trap+cost.Time-p.cost.Time) / float64(span)
+		p.cost, p.at = cost, now
+		if share > e.share {
 			e.drop(pid)
-			e.note(NoteTLSPlaintextCapped, 1, fmt.Sprintf("process %d: %.0f hits a second of %v each are %.1f %% of a processor, more than %.0f %%",
-				pid, float64(took)/float64(e.cost)/span.Seconds(), e.cost, 100*share, 100*plaintextShare))
+			e.note(NoteTLSPlaintextCapped, 1, fmt.Sprintf("process %d: %.0f hits a second took %.1f %% of a processor, more than %.1f %%",
+				pid, float64(hits)/span.Seconds(), 100*share, 100*e.share))
 		}
 	}
 }
+
+// costlyTrap is what a trap takes where it could not be measured: that of a machine in a machine.
+const costlyTrap = 20 * time.Microsecond
 
 // wantPlaintext is elders.want of a probing.
 func (p *probing) wantPlaintext(pid format.PID, on bool) {

@@ -40,11 +40,17 @@ struct {
 	__type(value, struct tls_session);
 } tls_sessions SEC(".maps");
 
+/* What plaintext probes cost a process, but for the traps themselves. */
+struct tls_cost {
+	__u64 hits; /* of entries and returns */
+	__u64 ns;   /* that programs took at returns */
+};
+
 /*
- * tls_hits: how often processes came by plaintext probes.
+ * tls_costs: what plaintext probes cost processes.
  *   key        tgid
- *   value      hits, of entries and returns
- *   inserted   user space (CountHits), for processes whose cost is watched
+ *   value      struct tls_cost
+ *   inserted   user space (WatchCost), for processes whose cost is watched
  *   deleted    user space
  *   read by    user space; written by every probe
  *   bound      4,096 processes
@@ -54,15 +60,17 @@ struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 4096);
 	__type(key, __u32);
-	__type(value, __u64);
-} tls_hits SEC(".maps");
+	__type(value, struct tls_cost);
+} tls_costs SEC(".maps");
 
-static __always_inline void count_hit(__u32 tgid)
+static __always_inline void count_hit(__u32 tgid, __u64 ns)
 {
-	__u64 *hits = bpf_map_lookup_elem(&tls_hits, &tgid);
+	struct tls_cost *cost = bpf_map_lookup_elem(&tls_costs, &tgid);
 
-	if (hits)
-		COUNT(*hits, 1);
+	if (!cost)
+		return;
+	COUNT(cost->hits, 1);
+	COUNT(cost->ns, ns);
 }
 
 /* tls_blank: a session before its first call: too big for the stack of a chain of programs. */
@@ -84,7 +92,7 @@ static __always_inline int enter_tls(const struct caller *who, const struct tls_
 {
 	if (!is_target(who->tgid))
 		return 0;
-	count_hit(who->tgid);
+	count_hit(who->tgid, 0);
 	bpf_map_update_elem(&tls_calls, who, call, BPF_ANY);
 	return 0;
 }
@@ -272,11 +280,10 @@ static __always_inline __s64 plaintext_moved(const struct tls_inflight *c, __u64
 static __always_inline int leave_tls(const struct caller *who, struct tls_inflight *c, __u64 result)
 {
 	__s64 moved = plaintext_moved(c, result);
-
-	count_hit(who->tgid);
 	c->exit_ns = bpf_ktime_get_ns();
 	if (moved > 0 && (c->call == TLS_CALL_SENDFILE || (__u64)moved <= c->length))
 		on_plaintext(who, c, (__u64)moved);
+	count_hit(who->tgid, bpf_ktime_get_ns() - c->exit_ns);
 	bpf_map_delete_elem(&tls_calls, who);
 	return 0;
 }

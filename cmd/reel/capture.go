@@ -35,6 +35,7 @@ type captureFlags struct {
 	keepSecrets   bool
 	only          []string
 	tls           string
+	tlsMaxCPU     float64
 	freeze        bool
 	ringBytes     sizeValue
 	segmentBytes  sizeValue
@@ -88,6 +89,7 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags.BoolVar(&f.oncpu, "oncpu", false, "record what runs on the CPUs, with its stacks (reel flame shows it)")
 	flags.IntVar(&f.cpuHz, "cpu-hz", defaultCPUHz, "with --oncpu: samples a second of each CPU")
 	flags.StringVar(&f.tls, "tls", "off", "how TLS connections are opened: `auto`, keys (probes that see the secrets of new connections), plaintext (probes on each message) or off")
+	flags.Float64Var(&f.tlsMaxCPU, "tls-max-cpu", 100*capture.DefaultTLSShare, "with --tls auto: take probes on plaintext out of a process that pays more than this `PERCENT` of a CPU for them")
 	flags.BoolVar(&f.freeze, "freeze", false, "give up all privileges once everything is attached: processes that come later are described less")
 	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
 	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 32MiB)")
@@ -149,7 +151,10 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 	if !ok {
 		return cfg, &usageError{fmt.Sprintf("--tls %s is not possible: it takes auto, keys, plaintext or off", f.tls)}
 	}
-	cfg.TLS = mode
+	if !(f.tlsMaxCPU > 0 && f.tlsMaxCPU <= 100) {
+		return cfg, &usageError{fmt.Sprintf("--tls-max-cpu %v is not possible: it is more than 0, and at most 100", f.tlsMaxCPU)}
+	}
+	cfg.TLS, cfg.TLSShare = mode, f.tlsMaxCPU/100
 	cfg.Deriver = func() format.KeyDeriver { return tls.NewDeriver() }
 	for _, pid := range f.pids {
 		if pid > 1<<22 { // PID_MAX_LIMIT of include/linux/threads.h
