@@ -30,6 +30,9 @@ func (k *fakeKernel) SetTies(bpf.Ties) error { return nil }
 // WatchCost is never asked for either.
 func (k *fakeKernel) WatchCost(uint32, bool) error { return nil }
 
+// ForgetCost is never asked for either.
+func (k *fakeKernel) ForgetCost(uint32) error { return nil }
+
 // Cost is never asked for either.
 func (k *fakeKernel) Cost(uint32) (bpf.PlaintextCost, error) { return bpf.PlaintextCost{}, nil }
 

@@ -23,6 +23,7 @@ type Kernel interface {
 	Targets() ([]uint32, error)
 	SetTies(bpf.Ties) error
 	WatchCost(pid uint32, on bool) error
+	ForgetCost(pid uint32) error
 	Cost(pid uint32) (bpf.PlaintextCost, error)
 	AttachUprobes(path string, pid uint32, probes []bpf.Uprobe) (io.Closer, error)
 	WatchCgroup(id uint64, hierarchy uint32) error

@@ -118,14 +118,17 @@ func (e *elders) ended(pid format.PID) {
 	if e.held[pid] != nil {
 		e.drop(pid)
 	}
+	if e.held != nil {
+		_ = e.kernel.ForgetCost(uint32(pid)) // there may be none
+	}
 }
 
 // drop takes the probes of a process out.
 func (e *elders) drop(pid format.PID) {
 	delete(e.held, pid)
 	e.any.Store(len(e.held) > 0)
+	_ = e.kernel.WatchCost(uint32(pid), false) // it was watched, so there is room
 	e.want(pid, false)
-	_ = e.kernel.WatchCost(uint32(pid), false)
 }
 
 // tick looks, once a second, at what the probes cost.

@@ -1,6 +1,7 @@
 package tls
 
 import (
+	"cmp"
 	"math"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
@@ -69,8 +70,24 @@ func (s *Stage) Plaintext(c *conn.Conn, d conn.Dir, session format.SessionID, of
 		return // a row that is there twice, or came later than the next
 	}
 	t.said[d] = offset + n
+	if d == conn.In {
+		t.upTo[d] = c.Bytes[d]
+	} else {
+		t.written = true
+	}
 	s.emit(c, t, d, ch.Bytes, ch.Cut, &origin{start: ch.Start}, ch)
 }
+
+// passed notes how far the ciphertext has come that plaintext stands for: what is written comes by after its plaintext, what is
+// read before it.
+func (t *session) passed(c *conn.Conn, d conn.Dir) {
+	if d == conn.Out && t.written {
+		t.upTo[d], t.written = c.Bytes[d], false
+	}
+}
+
+// closing is the most that a connection's end takes: an alert in a record.
+const closing = 5 + 2 + 1 + 48 + 16
 
 // opened says how much of the ciphertext of a connection its recorded plaintext stands for.
 func (t *session) opened(c *conn.Conn) {
@@ -79,10 +96,20 @@ func (t *session) opened(c *conn.Conn) {
 		return
 	}
 	for d := range x.Opened {
-		encrypted := c.Bytes[d] - min(x.Clear[d], c.Bytes[d])
-		x.Opened[d] = encrypted - min(encrypted, t.missing[d])
-		if t.missing[d] > 0 {
+		upTo := t.upTo[d]
+		if upTo+closing >= c.Bytes[d] {
+			upTo = c.Bytes[d]
+		}
+		upTo -= min(x.Clear[d], upTo)
+		x.Opened[d] = upTo - min(upTo, t.missing[d])
+		switch {
+		case t.missing[d] > 0:
 			x.Unread = facts.UnreadGap
+		case x.Opened[d]+x.Clear[d] >= c.Bytes[d]:
+		case x.Clear[0]+x.Clear[1] == 0:
+			x.Unread = cmp.Or(x.Unread, facts.UnreadNoHandshake)
+		default:
+			x.Unread = cmp.Or(x.Unread, facts.UnreadNoKey)
 		}
 	}
 }

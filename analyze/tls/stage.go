@@ -86,6 +86,8 @@ type session struct {
 	said      [2]uint64       // probed: plaintext bytes given out, or known to be missing
 	of        [2]format.SessionID
 	missing   [2]uint64 // probed: bytes of plaintext
+	upTo      [2]uint64 // probed: bytes of the connection that its plaintext stands for, with those before
+	written   bool      // probed: plaintext was written whose ciphertext did not come by yet
 }
 
 // plain stands for every connection that there is nothing to do for.
@@ -140,6 +142,7 @@ func (s *Stage) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 			s.weigh(c, t, ch)
 		}
 		if t.plaintext != facts.Unknown {
+			t.passed(c, d)
 			return
 		}
 	case keyed:
@@ -148,6 +151,7 @@ func (s *Stage) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 		s.weigh(c, t, ch)
 		return
 	case probed:
+		t.passed(c, d)
 		return
 	}
 	s.next.Data(c, d, ch)

@@ -44,6 +44,7 @@ struct {
 struct tls_cost {
 	__u64 hits; /* of entries and returns */
 	__u64 ns;   /* that programs took at returns */
+	__u64 off;  /* 1: nothing more is recorded; the probes are being taken out, one after the other */
 };
 
 /*
@@ -63,14 +64,18 @@ struct {
 	__type(value, struct tls_cost);
 } tls_costs SEC(".maps");
 
-static __always_inline void count_hit(__u32 tgid, __u64 ns)
+/* Is plaintext of the process recorded? Counts the hit if that is asked for. */
+static __always_inline bool count_hit(__u32 tgid, __u64 ns)
 {
 	struct tls_cost *cost = bpf_map_lookup_elem(&tls_costs, &tgid);
 
 	if (!cost)
-		return;
+		return true;
+	if (cost->off)
+		return false;
 	COUNT(cost->hits, 1);
 	COUNT(cost->ns, ns);
+	return true;
 }
 
 /* tls_blank: a session before its first call: too big for the stack of a chain of programs. */
@@ -90,9 +95,8 @@ static __always_inline struct caller this_goroutine(const struct pt_regs *regs)
 
 static __always_inline int enter_tls(const struct caller *who, const struct tls_inflight *call)
 {
-	if (!is_target(who->tgid))
+	if (!is_target(who->tgid) || !count_hit(who->tgid, 0))
 		return 0;
-	count_hit(who->tgid, 0);
 	bpf_map_update_elem(&tls_calls, who, call, BPF_ANY);
 	return 0;
 }
