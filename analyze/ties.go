@@ -8,13 +8,16 @@ import (
 	"github.com/ebpf-reel/reel/format"
 )
 
-// tied returns a row of plaintext with its socket; what has none is counted.
-func (o *output) tied(ties *tie.Ties, r *format.TLS) *format.TLS {
-	tied := ties.Tied(r)
-	if tied.Socket == 0 {
+// tied returns a row, of plaintext with its socket; what has none is counted.
+func (o *output) tied(ties *tie.Ties, row format.Row) format.Row {
+	r, ok := row.(*format.TLS)
+	if !ok {
+		return row
+	}
+	if r = ties.Tied(r); r.Socket == 0 {
 		o.coverage.Untied(r, o.ground.processes.At(r.PID, r.Time))
 	}
-	return tied
+	return r
 }
 
 // tieUp finds the sockets of recorded plaintext. A reel without any is not read for it, and one whose sessions all made system

@@ -35,8 +35,8 @@ func (t *Ties) Tied(r *format.TLS) *format.TLS {
 		return r
 	}
 	tied := *r
-	tie := t.sessions[r.Session]
-	tied.Socket, tied.Inode = tie.ID, tie.Inode
+	s := t.sessions[r.Session]
+	tied.Socket, tied.Inode = s.ID, s.Inode
 	return &tied
 }
 
