@@ -197,7 +197,7 @@ static __always_inline __u32 copy_next(void *dst, const __u32 bytes, const __u32
 	if (loops) {
 		struct copy c = {.dst = dst, .src = src, .room = room};
 
-		bpf_loop(UIO_MAXIOV, copy_element, &c, 0);
+		bpf_loop(src->count - src->index, copy_element, &c, 0);
 		return src->done;
 	}
 	return copy_gathered(dst, room, src);

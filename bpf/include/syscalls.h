@@ -12,7 +12,7 @@
 /* The call, if it is one of interest by a target in the 64-bit ABI; else 0. */
 static __always_inline __u8 recorded_call(struct cpu_state *cpu, __u8 entry)
 {
-	if (!in_compat_call((struct task_struct *)bpf_get_current_task()))
+	if (!in_compat_call(current_task()))
 		return entry & CALL_MASK;
 	if (entry & CALL_COMPAT) {
 		COUNT(cpu->compat, 1);

@@ -311,17 +311,22 @@ static __always_inline int on_receive_reset(const void *ctx)
  */
 static __always_inline int on_segment(const void *ctx)
 {
-	const struct sock *sk = read_argument(ctx);
-	const struct sk_buff *skb = read_argument(ctx + 8);
-	const struct tcphdr *th = read_address(&skb->data); /* tcp_rcv_established has it there */
-	bool closed = READ(tcphdr, th, window) == 0, was_closed = READ(tcp_sock, sk, snd_wnd) == 0;
-	bool ours = READ(tcp_sock, sk, rcv_wnd) == 0;
+	/* Typed by the verifier: it costs no call, but may not be hashed. */
+	const struct sock *seen_sk = (const struct sock *)((const __u64 *)ctx)[0];
+	const struct sk_buff *seen_skb = (const struct sk_buff *)((const __u64 *)ctx)[1];
+	const struct tcphdr *th = read_address(&seen_skb->data); /* tcp_rcv_established has it there */
+	bool closed = READ(tcphdr, th, window) == 0, was_closed = READ(tcp_sock, seen_sk, snd_wnd) == 0;
+	bool ours = READ(tcp_sock, seen_sk, rcv_wnd) == 0;
+	const struct sk_buff *skb;
+	const struct sock *sk;
 	struct cpu_state *cpu;
 	struct tcp_event *e;
 	struct segment s;
 
 	if (!closed && !was_closed && !ours)
 		return 0;
+	sk = read_argument(ctx);
+	skb = read_argument(ctx + 8);
 	e = tcp_event(&cpu, sk, closed || ours ? TCP_OP_WINDOW_CLOSED : TCP_OP_WINDOW_OPENED);
 	if (!e)
 		return 0;
