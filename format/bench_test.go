@@ -186,7 +186,7 @@ func BenchmarkSeal(b *testing.B) {
 const benchUUID = "01234567-89ab-4def-8123-456789abcdef"
 
 func benchJournal(tb testing.TB, dir string, evs [][]byte) *journal {
-	j, err := createJournal(OS{}, dir, benchUUID, 1, time.Now(), nil)
+	j, err := createJournal(OS{}, dir, benchUUID, 1, time.Now(), buffers{})
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -83,7 +83,7 @@ type FlightRecorder struct {
 	total   int64 // of all journals of the ring and cur
 	next    int
 	chunks  chunkTracker
-	spare   []byte
+	spare   buffers
 	body    []byte
 	err     error // sticky
 	stats   WriterStats
@@ -186,7 +186,7 @@ func (f *FlightRecorder) startJournal() error {
 	if err != nil {
 		return err
 	}
-	f.spare = nil
+	f.spare = buffers{}
 	f.next++
 	f.cur, f.span, f.mark = j, span{}, mark{}
 	f.total += j.size
@@ -202,8 +202,8 @@ func (f *FlightRecorder) AppendEvent(ev []byte) error {
 	at := KTime(binary.LittleEndian.Uint64(ev[timeOffset:]))
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if f.err != nil {
-		return f.err
+	if err := f.makeBuffer(ev); err != nil {
+		return err
 	}
 	if kind != EventIOMore && f.cur.size+int64(len(ev)) >= f.cfg.JournalBytes {
 		f.rotate(false)
@@ -226,15 +226,27 @@ func (f *FlightRecorder) AppendRow(row Row) error {
 	if err != nil {
 		return err
 	}
-	f.body = body
+	f.body = nil // another row may be made while room is
+	defer func() { f.body = body }()
 	if int64(len(body)) > min(maxBody, f.cfg.JournalBytes) {
 		return &RowError{Table: row.Table(), Column: "payload", Err: fmt.Errorf("a row of %d bytes is longer than a journal of the ring", len(body))}
+	}
+	if err := f.makeBuffer(body); err != nil {
+		return err
 	}
 	if f.cur.size+int64(len(body)) >= f.cfg.JournalBytes {
 		f.rotate(false)
 	}
 	if f.err == nil {
 		f.append(frameRow, row.At(), body)
+	}
+	return f.err
+}
+
+// makeBuffer writes the buffer when it has no room for a frame of body, as Writer.makeRoom does.
+func (f *FlightRecorder) makeBuffer(body []byte) error {
+	for f.err == nil && !f.cur.fits(body) {
+		_ = f.flush()
 	}
 	return f.err
 }
@@ -277,7 +289,7 @@ func (f *FlightRecorder) rotate(force bool) {
 		f.fail(err)
 		return
 	}
-	f.spare = old.buf
+	f.spare = old.spare()
 	f.makeRoom(f.step())
 	if err := f.startJournal(); err != nil {
 		f.fail(err)
@@ -344,7 +356,7 @@ func (f *FlightRecorder) Flush() error {
 
 func (f *FlightRecorder) flush() error {
 	if f.err == nil {
-		if err := f.cur.write(); err != nil {
+		if err := f.cur.writeApart(&f.mu); err != nil {
 			f.fail(err)
 		}
 	}
@@ -377,7 +389,9 @@ func (f *FlightRecorder) Close() error {
 		f.mu.Unlock()
 		return nil
 	}
-	_ = f.flush()
+	if f.err == nil {
+		f.fail(f.cur.write())
+	}
 	err := f.err
 	f.closing = true
 	f.fail(errClosed)

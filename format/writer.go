@@ -67,7 +67,7 @@ type Writer struct {
 
 	mu     sync.Mutex
 	cur    *journal // nil once closed
-	spare  []byte   // a buffer for the next journal
+	spare  buffers  // for the next journal
 	next   int      // number of the next journal
 	chunks chunkTracker
 	body   []byte // scratch of AppendRow
@@ -130,7 +130,7 @@ func (w *Writer) startJournal(uuid string) error {
 	if err != nil {
 		return err
 	}
-	w.spare = nil
+	w.spare = buffers{}
 	w.next++
 	w.cur = j
 	return nil
@@ -146,8 +146,8 @@ func (w *Writer) AppendEvent(ev []byte) error {
 	kind := EventKind(binary.LittleEndian.Uint16(ev[kindOffset:]))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.err != nil {
-		return w.err
+	if err := w.makeRoom(ev); err != nil {
+		return err
 	}
 	if kind != EventIOMore && w.cur.size >= w.cfg.SegmentBytes {
 		w.rotate(false)
@@ -171,15 +171,28 @@ func (w *Writer) AppendRow(row Row) error {
 	if err != nil {
 		return err
 	}
-	w.body = body
+	w.body = nil // another row may be made while room is
+	defer func() { w.body = body }()
 	if len(body) > maxBody {
 		return &RowError{Table: row.Table(), Column: "payload", Err: fmt.Errorf("a row of %d bytes is longer than %d", len(body), maxBody)}
+	}
+	if err := w.makeRoom(body); err != nil {
+		return err
 	}
 	if w.cur.size >= w.cfg.SegmentBytes {
 		w.rotate(false)
 	}
 	if w.err == nil {
 		w.append(frameRow, body)
+	}
+	return w.err
+}
+
+// makeRoom writes the buffer when it has no room for a frame of body. Others may append meanwhile: a row of a change of level must
+// not wait for the disk that is the cause of it.
+func (w *Writer) makeRoom(body []byte) error {
+	for w.err == nil && !w.cur.fits(body) {
+		_ = w.flush()
 	}
 	return w.err
 }
@@ -205,7 +218,7 @@ func (w *Writer) rotate(force bool) {
 		w.fail(err)
 		return
 	}
-	w.spare = old.buf
+	w.spare = old.spare()
 	if err := w.startJournal(w.sealing.uuid); err != nil {
 		w.fail(err)
 		return
@@ -229,7 +242,7 @@ func (w *Writer) Flush() error {
 
 func (w *Writer) flush() error {
 	if w.err == nil {
-		if err := w.cur.write(); err != nil {
+		if err := w.cur.writeApart(&w.mu); err != nil {
 			w.fail(err)
 		}
 	}
@@ -257,6 +270,10 @@ func (w *Writer) tick() {
 		return
 	}
 	_ = w.flush()
+	if w.cur == nil { // closed meanwhile
+		w.mu.Unlock()
+		return
+	}
 	if w.err == nil && w.cur.frames > 0 && time.Since(w.cur.created) >= w.cfg.SegmentTime {
 		w.rotate(false)
 	}
@@ -318,7 +335,9 @@ func (w *Writer) Close() error {
 		w.mu.Unlock()
 		return w.err
 	}
-	_ = w.flush()
+	if w.err == nil {
+		w.fail(w.cur.write())
+	}
 	last := w.cur
 	w.cur = nil
 	err := w.err

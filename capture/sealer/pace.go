@@ -28,14 +28,15 @@ type pace struct {
 	sleep func(time.Duration)
 	last  cpuTime
 	at    time.Time
-	rests int // of the journal at hand
+	rests int  // of the journal at hand
+	young bool // there was no time to look at yet
 }
 
 // cpuTime is a sum over all CPUs since the boot, in ticks.
 type cpuTime struct{ idle, all uint64 }
 
 func newPace() *pace {
-	p := &pace{read: readCPUTime, idle: hasIdlePriority, sleep: time.Sleep}
+	p := &pace{read: readCPUTime, idle: hasIdlePriority, sleep: time.Sleep, young: true}
 	p.last, _ = p.read()
 	p.at = time.Now()
 	return p
@@ -43,15 +44,24 @@ func newPace() *pace {
 
 // rest returns once the worker may go on; while it waits it calls tell at times.
 func (p *pace) rest(tell func()) {
-	if time.Since(p.at) < paceEvery {
+	own := true
+	if p.young && p.idle() {
+		p.pause(tell) // else its first work would be for a machine that it knows nothing of
+		own = false
+	} else if time.Since(p.at) < paceEvery {
 		return
 	}
-	for own := true; p.rests < maxRests && p.idle() && p.busy(own); own = false {
-		p.rests++
-		tell()
-		p.sleep(restFor)
+	p.young = false
+	for ; p.rests < maxRests && p.idle() && p.busy(own); own = false {
+		p.pause(tell)
 	}
 	p.at = time.Now()
+}
+
+func (p *pace) pause(tell func()) {
+	p.rests++
+	tell()
+	p.sleep(restFor)
 }
 
 // busy reports whether others used nearly all of the CPUs since the last look. own: one of them was this worker's.

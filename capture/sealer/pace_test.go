@@ -52,6 +52,31 @@ func TestPace(t *testing.T) {
 	}
 }
 
+// A worker that has just been started looks before it works.
+func TestPaceBegins(t *testing.T) {
+	always, never := func() bool { return true }, func() bool { return false }
+	for name, c := range map[string]struct {
+		idle     []uint64
+		priority func() bool
+		want     int
+	}{
+		"others leave time":                    {[]uint64{30}, always, 1},
+		"they leave a little, which is theirs": {[]uint64{6, 12}, always, 2},
+		"busy, then not":                       {[]uint64{1, 2, 9, 10}, always, 4},
+		"at the priority of all":               {[]uint64{0}, never, 0},
+	} {
+		p, rests := fakePace(c.idle, c.priority)
+		p.young = true
+		p.rest(func() {})
+		if *rests != c.want {
+			t.Errorf("%s: %d rests, want %d", name, *rests, c.want)
+		}
+		if p.rest(func() {}); *rests != c.want {
+			t.Errorf("%s: it rested again at once", name)
+		}
+	}
+}
+
 func turns(all ...bool) func() bool {
 	return func() bool {
 		one := all[0]
