@@ -64,13 +64,13 @@ static __always_inline bool moves_messages(__u8 call)
 	return call == CALL_RECVMMSG || call == CALL_SENDMMSG;
 }
 
-/* Fills what the arguments say. recvmmsg and sendmmsg are described message by message (messages.h). */
+/* Fills what the arguments say, and clears the rest of the work space but for the event's header. recvmmsg and sendmmsg are described message by message (messages.h). */
 static __always_inline void describe_call(struct work *w, __u8 call, const struct pt_regs *regs)
 {
 	__u64 buf = SYSCALL_ARG1(regs), len = SYSCALL_ARG2(regs);
 	struct io_event *e = &w->event;
 
-	__builtin_memset(w, 0, __builtin_offsetof(struct work, source) + __builtin_offsetof(struct source, batch));
+	__builtin_memset((__u8 *)w + sizeof(e->h), 0, __builtin_offsetof(struct work, source) + __builtin_offsetof(struct source, batch) - sizeof(e->h));
 	w->source.bytes = ~0ULL;
 	e->call = call;
 	e->fd = (__s32)SYSCALL_ARG0(regs);

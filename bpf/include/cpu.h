@@ -81,13 +81,13 @@ struct call_facts {
  * turn of a loop: in a map it forgets them, and paths that meet are one.
  */
 struct work {
-	struct io_event event; /* is built here, then copied to the ring before its payload */
+	struct io_event event; /* is built here, then copied to the ring before its payload; of its header pid, tid and time are */
 	struct more more;
 	__u64 name;    /* where a datagram's peer is, in user memory; 0: the call does not say */
 	__u8 no_room;  /* the call asked for 0 bytes */
 	__u8 errqueue; /* it reads the error queue: what it returns is no part of the stream */
 	__u8 pad[6];
-	struct source source; /* what comes before, and its own first part, is cleared for each call */
+	struct source source; /* what comes before, but for the event's header, and its own first part is cleared for each call */
 	struct messages messages;
 	struct user_mmsghdr message; /* the one at hand */
 	struct socket_ref sock;

@@ -65,11 +65,7 @@ static __always_inline void place_tcp(struct io_event *e, const struct socket_re
 /* What does not depend on the bytes moved. */
 static __always_inline void fill_io(struct io_event *e, const struct inflight *entry, const struct socket_ref *s, __u64 now)
 {
-	__u64 pid_tgid = current_pid_tgid();
-
 	e->h.time_ns = now;
-	e->h.pid = pid_tgid >> 32;
-	e->h.tid = (__u32)pid_tgid;
 	if (!entry_seen(entry))
 		e->flags |= IO_NO_ENTRY;
 	else

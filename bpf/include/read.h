@@ -55,21 +55,6 @@ static __always_inline void *read_argument(const void *context)
 	return value;
 }
 
-#define GET_CURRENT_TASK 35 /* BPF_FUNC_get_current_task of include/uapi/linux/bpf.h */
-
-/*
- * bpf_get_current_task, which gives the same each time that a program asks: as
- * assembly without side effects, so that the compiler asks once. A call of a
- * helper costs 10 ns where returns are mitigated.
- */
-static __always_inline struct task_struct *current_task(void)
-{
-	register struct task_struct *task asm("r0");
-
-	asm("call %[helper]" : "=r"(task) : [helper] "i"(GET_CURRENT_TASK) : "r1", "r2", "r3", "r4", "r5");
-	return task;
-}
-
 /* tgid in the upper half, tid in the lower. Two loads instead of a call, where that can be: every call of every process pays it. */
 static __always_inline __u64 current_pid_tgid(void)
 {
@@ -77,7 +62,7 @@ static __always_inline __u64 current_pid_tgid(void)
 
 	if (!HAVE_CAST)
 		return bpf_get_current_pid_tgid();
-	task = CAST(task_struct, current_task());
+	task = CAST(task_struct, bpf_get_current_task());
 	return (__u64)task->tgid << 32 | (__u32)task->pid;
 }
 

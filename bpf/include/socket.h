@@ -119,7 +119,7 @@ static __always_inline bool socket_of_file(const struct file *file, struct socke
 /* The descriptors of the current task. */
 static __always_inline struct fdtable *current_descriptors(void)
 {
-	struct files_struct *files = READ(task_struct, current_task(), files);
+	struct files_struct *files = READ(task_struct, bpf_get_current_task(), files);
 
 	return files ? READ(files_struct, files, fdt) : NULL;
 }
