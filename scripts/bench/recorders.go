@@ -103,9 +103,10 @@ func (b *bench) recorders() ([]recorder, error) {
 			args: func(n *nginx, out string) []string {
 				return []string{"bpftrace", "-o", out, script, strconv.Itoa(n.worker)}
 			},
-			ready: func(_, out string, _ time.Duration) bool {
+			// It writes what it prints when its buffer is full: before that only that it attaches.
+			ready: func(_, out string, since time.Duration) bool {
 				text, err := os.ReadFile(out)
-				return err == nil && bytes.Contains(text, []byte("recording"))
+				return err == nil && bytes.Contains(text, []byte("Attaching")) && since > 3*time.Second
 			},
 			result: countLines("R ", "GET /page"),
 		},
