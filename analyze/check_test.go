@@ -46,8 +46,14 @@ func check(t testing.TB, r *report) {
 	byID := make(map[facts.ExchangeID]*facts.Exchange)
 	for i := range r.Exchanges {
 		x := &r.Exchanges[i]
-		if want := facts.ExchangeID(i + 1); x.ID != want {
-			t.Errorf("exchange %d comes in place %d", x.ID, want)
+		if byID[x.ID] != nil || x.ID == 0 || int(x.ID) > len(r.Exchanges) {
+			t.Errorf("exchange %d comes twice, or is none of %d", x.ID, len(r.Exchanges))
+		}
+		if x.Parent >= x.ID {
+			t.Errorf("exchange %d is a child of %d, which began after it", x.ID, x.Parent)
+		}
+		if x.Parent == 0 != (x.ParentSure == facts.Unknown) || x.Parent == 0 != (x.ParentBy == "") {
+			t.Errorf("exchange %d: parent %d by %q, %v", x.ID, x.Parent, x.ParentBy, x.ParentSure)
 		}
 		byID[x.ID] = x
 		c := conns[x.Conn]

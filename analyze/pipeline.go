@@ -72,6 +72,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	if err := cmp.Or(out.Err(), names.Err()); err != nil {
 		return nil, err
 	}
+	out.Close()
 	tally.Add(ledger.LateRow, window.TooLate(), ledger.Where{})
 	tally.Add(ledger.WindowFull, window.Shortened(), ledger.Where{})
 

@@ -108,6 +108,14 @@ func more(t testing.TB, r *report, what []string) []byte {
 			}
 		}
 	}
+	if slices.Contains(what, "lineage") {
+		for i := range r.Exchanges {
+			x := &r.Exchanges[i]
+			line("lineage", x.ID, x.Role.String(), x.PID, x.TID, x.Method, x.Target, "parent", x.Parent, x.ParentBy, x.ParentSure.String(),
+				"calls", x.Calls, x.SameCalls, x.CallsTime.String(), "critical", x.CriticalCalls, x.CriticalTime.String(),
+				"slowest", x.SlowestCall, x.SlowestCallTime.String(), "peer", span(x.PeerDuration))
+		}
+	}
 	if slices.Contains(what, "calls") {
 		for i := range r.Connections {
 			c := &r.Connections[i]

@@ -1,6 +1,8 @@
 package exchange
 
 import (
+	"time"
+
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/http1"
@@ -12,12 +14,16 @@ import (
 // pending returns an empty exchange.
 func (e *Engine) pending() *pending {
 	e.outstanding++
+	var x *pending
 	if n := len(e.free); n > 0 {
-		x := e.free[n-1]
+		x = e.free[n-1]
 		e.free = e.free[:n-1]
-		return x
+	} else {
+		x = new(pending)
 	}
-	return new(pending)
+	e.lastID++
+	x.ex.ID = e.lastID
+	return x
 }
 
 // recycle empties x for its next use; slices keep their memory.
@@ -87,16 +93,16 @@ func (e *Engine) message(out *facts.Message, t *edges, sd *side, m *http1.Messag
 func (e *Engine) give(c *conn.Conn, x *pending) {
 	s := c.State.(*session)
 	ex := &x.ex
-	e.lastID++
 	c.Exchanges++
-	ex.ID, ex.Conn, ex.Protocol = e.lastID, c.ID, c.Protocol().String()
+	ex.Conn, ex.Protocol = c.ID, c.Protocol().String()
 	ex.Role = format.RoleServer
 	if s.request == conn.Out {
 		ex.Role = format.RoleClient
 	}
 	ex.Local, ex.Remote = c.Local, c.Remote
 	x.times()
-	ex.Peer = s.peer(ex)
+	ex.Peer, ex.PeerDuration = s.peer(ex)
+	e.lineage.End(x.line, ex)
 	if err := e.emit(c, ex); err != nil && e.err == nil {
 		e.err = err
 	}
@@ -104,7 +110,7 @@ func (e *Engine) give(c *conn.Conn, x *pending) {
 		if s.recent == nil {
 			s.recent = new(recent)
 		}
-		s.recent.add(ex.Seq, ex.ID)
+		s.recent.add(ex)
 	}
 	e.recycle(x)
 }
@@ -149,15 +155,16 @@ func (x *pending) times() {
 	}
 }
 
-// peer returns the same exchange on the other end, if it is complete already: its request begins at the same sequence number.
-func (s *session) peer(ex *facts.Exchange) facts.ExchangeID {
+// peer returns the same exchange on the other end, if it is complete already, and its duration: its request begins at the same
+// sequence number.
+func (s *session) peer(ex *facts.Exchange) (facts.ExchangeID, time.Duration) {
 	p := s.c.Peer()
 	if p == nil || !ex.SeqValid {
-		return 0
+		return 0, -1
 	}
 	o, ok := p.State.(*session)
 	if !ok || o.recent == nil {
-		return 0
+		return 0, -1
 	}
 	return o.recent.find(ex.Seq)
 }

@@ -11,6 +11,8 @@ import (
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/http1"
 	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/lineage"
+	"github.com/ebpf-reel/reel/analyze/route"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -34,6 +36,7 @@ type Engine struct {
 	emit   func(c *conn.Conn, x *facts.Exchange) error
 	ledger *ledger.Tally
 
+	lineage     *lineage.Tracker
 	lastID      facts.ExchangeID
 	outstanding int
 	parsers     pool
@@ -45,7 +48,14 @@ type Engine struct {
 // New returns an Engine that gives exchanges to emit, in the order in which they are complete. They are valid until emit
 // returns; wall times are left to it.
 func New(cfg Config, tally *ledger.Tally, emit func(c *conn.Conn, x *facts.Exchange) error) *Engine {
-	return &Engine{cfg: cfg, emit: emit, ledger: tally}
+	return &Engine{cfg: cfg, emit: emit, ledger: tally, lineage: lineage.New(route.Shape)}
+}
+
+// Close notes what could not be followed.
+func (e *Engine) Close() {
+	if n := e.lineage.Crowded(); n > 0 {
+		e.ledger.Add(ledger.LineageCrowded, n, ledger.Where{})
+	}
 }
 
 // Err returns the first error of emit.
@@ -97,6 +107,9 @@ func (e *Engine) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 		return
 	}
 	at := stamp(ch)
+	if d != s.request {
+		e.lineage.Moved(ch.TID, s.answered(), ch.End)
+	}
 	sd.calls.add(d, ch, sd.off, sd.off+uint64(len(ch.Bytes))+ch.Cut)
 	sd.seq, sd.seqValid, sd.seqOff = ch.Seq, ch.SeqValid, sd.off
 	if len(ch.Bytes) > 0 {
@@ -107,8 +120,25 @@ func (e *Engine) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 		sd.off += ch.Cut
 		sd.p.Hole(int64(min(ch.Cut, 1<<62)), http1.Cut, at)
 	}
+	if d == s.request {
+		if x := s.queue.back(); x != nil {
+			e.lineage.Moved(ch.TID, x.line, ch.End)
+		}
+	}
 	s.decide()
 	s.rest(d)
+}
+
+// answered returns the exchange whose response is due.
+func (s *session) answered() *lineage.Node {
+	x := s.current
+	if x == nil {
+		x = s.queue.front()
+	}
+	if x == nil {
+		return nil
+	}
+	return x.line
 }
 
 // Lost takes bytes whose calls are missing.

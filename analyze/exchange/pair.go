@@ -8,6 +8,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/http1"
 	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/lineage"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -27,7 +28,8 @@ const silence = time.Second
 
 // pending is an exchange that is not complete.
 type pending struct {
-	ex facts.Exchange
+	ex   facts.Exchange
+	line *lineage.Node // nil: not followed
 
 	hasRequest, requestDone   bool
 	hasResponse, responseDone bool
@@ -72,20 +74,21 @@ type recent struct {
 	at   uint8
 	seqs [8]format.Seq
 	ids  [8]facts.ExchangeID
+	took [8]time.Duration
 }
 
-func (r *recent) add(seq format.Seq, id facts.ExchangeID) {
-	r.seqs[r.at], r.ids[r.at] = seq, id
+func (r *recent) add(x *facts.Exchange) {
+	r.seqs[r.at], r.ids[r.at], r.took[r.at] = x.Seq, x.ID, x.Duration
 	r.at = (r.at + 1) % uint8(len(r.ids))
 }
 
-func (r *recent) find(seq format.Seq) facts.ExchangeID {
+func (r *recent) find(seq format.Seq) (facts.ExchangeID, time.Duration) {
 	for i, id := range r.ids {
 		if id != 0 && r.seqs[i] == seq {
-			return id
+			return id, r.took[i]
 		}
 	}
-	return 0
+	return 0, -1
 }
 
 func (s *session) requestStart(sd *side, m *http1.Message) {
@@ -127,6 +130,7 @@ func (s *session) requestStart(sd *side, m *http1.Message) {
 	if sd.seqValid {
 		x.ex.Seq, x.ex.SeqValid = sd.seq-format.Seq(uint32(sd.seqOff-m.Offset)), true
 	}
+	x.line = s.e.lineage.Begin(x.ex.ID, s.request == conn.In, x.ex.PID, x.ex.TID)
 	s.reqSkipped = false
 	s.queue.push(x)
 }
@@ -134,6 +138,7 @@ func (s *session) requestStart(sd *side, m *http1.Message) {
 func (s *session) requestHead(m *http1.Message) {
 	if x := s.queue.back(); x != nil && !x.requestDone {
 		s.e.requestHead(x, m)
+		s.e.lineage.Head(x.line, &x.ex, m.First.Start)
 		if x.ex.Index == 1 && !s.c.SawStart && lacksStart(x.ex.Method) {
 			x.ex.Missing |= facts.StartUnknown
 		}

@@ -27,7 +27,8 @@ func (c Certainty) String() string {
 // both ends is two of them, joined by Peer.
 type ConnID uint64
 
-// ExchangeID numbers the exchanges of one analysis from 1, in order of their end.
+// ExchangeID numbers the exchanges of one analysis from 1, in order of their beginning: of two exchanges, the one that caused the other
+// has the smaller number.
 type ExchangeID uint64
 
 // Wall is wall time with its error bound; the zero value is unknown.
@@ -212,6 +213,8 @@ type Exchange struct {
 	Anomalies []string  // registered names
 	Trace     *TraceContext
 	Pipelined bool
+	Lineage
+	PeerDuration time.Duration // of Peer; -1 unknown
 }
 
 // Process is one program that a process ran: from a fork, an exec or its first sight until the next exec, or its end.

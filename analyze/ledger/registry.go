@@ -129,6 +129,7 @@ const (
 	ResponseUnasked
 	ResponsesUncertain
 	PipelineFull
+	LineageCrowded
 	ParsersFull
 	NotHTTP
 	DNSUnread
@@ -265,6 +266,7 @@ var registry = [numNames]registered{
 	ResponseUnasked:    {"response_unasked", facts.Notice, Analysis, "A response has no request in the reel: it was sent before the capture, or it was lost."},
 	ResponsesUncertain: {"responses_uncertain", facts.Notice, Analysis, "After a gap on a connection with pipelined requests, responses could not be told apart: they are shown without their requests."},
 	PipelineFull:       {"pipeline_full", facts.Notice, Analysis, "More requests of one connection wait for a response than the analysis keeps; the oldest are shown unanswered."},
+	LineageCrowded:     {"lineage_crowded", facts.Notice, Analysis, "A process served more requests at a time than the analysis follows: what those beyond called is not known."},
 	ParsersFull:        {"parsers_full", facts.DataLoss, Analysis, "More connections were inside a message than the analysis follows; the messages of the others are not shown."},
 	NotHTTP:            {"not_http", facts.Info, Analysis, "Connections speak something other than HTTP/1: their bytes are counted, their content is not shown."},
 

@@ -176,6 +176,20 @@ func pathOf(target string) string {
 	return ""
 }
 
+// Shape returns the path of a target with what stands for values by their form: the route that it has as long as nothing is
+// learned.
+func Shape(target string) string {
+	path := pathOf(target)
+	if path == "" {
+		return ""
+	}
+	segments := strings.Split(path[1:], "/")
+	for i, s := range segments {
+		segments[i], _ = form(s)
+	}
+	return "/" + strings.Join(segments, "/")
+}
+
 // named returns the route of a template that is not learned.
 func (l *Learner) named(text string) ID {
 	if text != "*" && !strings.HasPrefix(text, "/") && text != Other {

@@ -47,7 +47,7 @@ func TestTablesByOtherReaders(t *testing.T) {
 	if want := slices.Sorted(slices.Values(table.Tables)); !slices.Equal(got.Tables, want) {
 		t.Errorf("tables %v, want %v", got.Tables, want)
 	}
-	if len(got.Views) != 10 {
+	if len(got.Views) != 11 {
 		t.Errorf("%d views: %v", len(got.Views), got.Views)
 	}
 	for view, rows := range got.Views {

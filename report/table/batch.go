@@ -151,6 +151,10 @@ func (w *Writer) exchangeRow(b *batch[exchangeRow], x *facts.Exchange) exchangeR
 		r.TraceFormat, r.TraceID, r.SpanID, r.ParentSpanID, r.Sampled = t.Format, valid(t.TraceID), valid(t.SpanID), valid(t.ParentID), valid(t.Sampled)
 		r.TraceState, r.TraceService, r.TraceInstance, r.TraceEndpoint, r.TraceAddress = valid(t.State), valid(t.Service), valid(t.Instance), valid(t.Endpoint), valid(t.Address)
 	}
+	r.Parent, r.ParentBy, r.ParentSure = b.id(uint64(x.Parent)), x.ParentBy, x.ParentSure.String()
+	r.Calls, r.SameCalls, r.CallsTime, r.CriticalCalls, r.CriticalTime = x.Calls, x.SameCalls, int64(x.CallsTime), x.CriticalCalls, int64(x.CriticalTime)
+	r.SlowestCall, r.SlowestCallTime = b.id(uint64(x.SlowestCall)), int64(x.SlowestCallTime)
+	r.PeerDuration = b.unless(int64(x.PeerDuration), -1)
 	if n := len(x.Interim); n > 0 {
 		from := len(b.short)
 		for _, status := range x.Interim {

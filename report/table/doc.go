@@ -20,6 +20,10 @@ func Describe(w io.Writer) error {
 	for _, m := range missingNames {
 		p.printf("| `%s` | %s |\n", m.name, m.doc)
 	}
+	p.printf("\nHow parents are found, in this order:\n\n| parent_by | the request that its process served at that moment |\n|---|---|\n")
+	for _, m := range parentNames {
+		p.printf("| `%s` | %s |\n", m.name, m.doc)
+	}
 	describe[lookupRow](p, "lookups", "One DNS query over UDP and its response, as one end of a connection saw it.")
 	describe[edgeRow](p, "edges", "All traffic from one client node to one server node on one port in one protocol, as one side saw it.")
 	describe[edgeMetricRow](p, "edge_metrics", "The calls of one kind on one side of an edge: how many, what they moved, and how long they took.")
@@ -48,6 +52,15 @@ seconds wide: interval_ns says it. Columns are those of endpoints. Histograms ha
 	}
 	p.printf("\n%s```\n", Views)
 	return p.err
+}
+
+// parentNames are the ways in which the parent of an exchange is found.
+var parentNames = [...]struct{ name, doc string }{
+	{"trace", "exact: the only one with the same trace id; of several, the one whose span is the parent span, or the span, of what is sent"},
+	{"thread", "inferred: the only one that the sending thread has read, in a process whose threads have read one each"},
+	{"process", "inferred: the only one that the process serves"},
+	{"request", "inferred: the only one of the same method and target that was not passed on yet: a proxy"},
+	{"turn", "inferred: the one that the sending thread read or wrote last, less than a millisecond ago: an event loop, or a goroutine that has not left its thread"},
 }
 
 // Views are views for DuckDB over the tables.

@@ -95,7 +95,7 @@ type connectionRow struct {
 }
 
 type exchangeRow struct {
-	ID              uint64   `parquet:"id,delta" json:"id" doc:"number of the exchange, from 1, in order of its end"`
+	ID              uint64   `parquet:"id,delta" json:"id" doc:"number of the exchange, from 1, in order of its beginning"`
 	Connection      uint64   `parquet:"connection_id" json:"connection_id" doc:"id in connections"`
 	Index           uint32   `parquet:"connection_index" json:"connection_index" doc:"number on its connection, from 1"`
 	Peer            *uint64  `parquet:"peer_id,optional" json:"peer_id" doc:"the same exchange at the other end, when that one ended first: of two rows, one names the other"`
@@ -152,6 +152,17 @@ type exchangeRow struct {
 	TraceInstance   string   `parquet:"trace_instance,dict" json:"trace_instance" doc:"its instance"`
 	TraceEndpoint   string   `parquet:"trace_endpoint,dict" json:"trace_endpoint" doc:"the endpoint that it was serving"`
 	TraceAddress    string   `parquet:"trace_address,dict" json:"trace_address" doc:"the address that it called"`
+	Parent          *uint64  `parquet:"parent_id,optional" json:"parent_id" doc:"of a client: the exchange that its process served by it; null: unknown"`
+	ParentBy        string   `parquet:"parent_by,dict" json:"parent_by" doc:"how the parent was found: trace (exact), thread, process, request, turn (inferred): see below; empty: unknown"`
+	ParentSure      string   `parquet:"parent_certainty,dict" json:"parent_certainty" doc:"exact, inferred or unknown"`
+	Calls           uint32   `parquet:"calls" json:"calls" doc:"of a server: exchanges whose parent it is (calls per request)"`
+	SameCalls       uint32   `parquet:"same_calls" json:"same_calls" doc:"the most of them with one method, host and form of path: 1 + N"`
+	CallsTime       int64    `parquet:"calls_ns" json:"calls_ns" doc:"ns in any of these calls"`
+	CriticalCalls   uint32   `parquet:"critical_calls" json:"critical_calls" doc:"calls on its critical path: back from its end, each the one that ended last before the one behind it began"`
+	CriticalTime    int64    `parquet:"critical_calls_ns" json:"critical_calls_ns" doc:"ns in calls on its critical path; the rest of duration_ns it worked, or waited for something else"`
+	SlowestCall     *uint64  `parquet:"slowest_call_id,optional" json:"slowest_call_id" doc:"the longest of the calls"`
+	SlowestCallTime int64    `parquet:"slowest_call_ns" json:"slowest_call_ns" doc:"ns, its duration"`
+	PeerDuration    *int64   `parquet:"peer_duration_ns,optional" json:"peer_duration_ns" doc:"ns, duration of the exchange peer_id, at the other end"`
 }
 
 type edgeRow struct {

@@ -71,6 +71,15 @@ FROM edge_metrics
 WHERE metric IN ('write', 'read', 'connect', 'close') AND count > 0
 ORDER BY max_ns DESC;
 
+-- Which requests were slow since what they called was slow, and which make many calls of one kind (1 + N)?
+CREATE OR REPLACE VIEW slow_because_of_calls AS
+SELECT p.id, p.method, p.host, p.target, p.duration_ns / 1e6 AS ms, p.critical_calls_ns / 1e6 AS in_calls_ms,
+       round(100.0 * p.critical_calls_ns / nullif(p.duration_ns, 0), 1) AS percent, p.calls, p.same_calls,
+       c.method || ' ' || c.host || c.target AS slowest_call, p.slowest_call_ns / 1e6 AS slowest_call_ms, c.parent_by, c.parent_certainty
+FROM exchanges p LEFT JOIN exchanges c ON c.id = p.slowest_call_id
+WHERE p.calls > 0
+ORDER BY p.critical_calls_ns DESC;
+
 -- Which connections moved most, and what did they speak?
 CREATE OR REPLACE VIEW heaviest_connections AS
 SELECT id, process, role, protocol, remote_address, remote_port, read_bytes, write_bytes, exchanges, tls_version,
