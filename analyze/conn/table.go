@@ -14,7 +14,7 @@ import (
 
 // Limits bound a Table. Zero fields take the defaults. Times are of the recording.
 type Limits struct {
-	Conns     int           // open connections (256 Ki)
+	Conns     int           // open connections (192 Ki)
 	Hold      time.Duration // how long a connection waits for a call that may be late (200 ms)
 	HoldRows  int           // of one connection (1,024)
 	HoldBytes int           // of all connections (64 MiB)
@@ -25,7 +25,7 @@ type Limits struct {
 
 func (l Limits) withDefaults() Limits {
 	return Limits{
-		Conns:     cmp.Or(max(l.Conns, 0), 256<<10),
+		Conns:     cmp.Or(max(l.Conns, 0), 192<<10),
 		Hold:      cmp.Or(max(l.Hold, 0), 200*time.Millisecond),
 		HoldRows:  cmp.Or(max(l.HoldRows, 0), 1024),
 		HoldBytes: cmp.Or(max(l.HoldBytes, 0), 64<<20),

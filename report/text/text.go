@@ -305,10 +305,10 @@ func (p *printer) exchanges(title string, list []*report.Exchange) {
 	for _, e := range list {
 		rows = append(rows, []string{
 			fmt.Sprintf("#%d", e.ID), status(e.Status), quantity.Duration(e.Duration), visible.Cut(visible.Text(e.Method), 10),
-			visible.Cut(visible.Text(e.Host+e.Target), 60), visible.Cut(visible.Text(e.Process), 16), report.RoleName(e.Role), report.State(&e.Exchange),
+			visible.Cut(visible.Text(e.Host+e.Target), 60), visible.Cut(visible.Text(e.Process), 16), report.RoleName(e.Role), report.State(&e.Exchange), report.Cause(&e.Exchange),
 		})
 	}
-	p.table([]string{"id", "status", "duration", "method", "target", "process", "role", ""}, "rrrlllll", rows)
+	p.table([]string{"id", "status", "duration", "method", "target", "process", "role", "", "of its time"}, "rrrllllll", rows)
 }
 
 func status(s int) string {
