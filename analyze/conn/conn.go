@@ -19,6 +19,7 @@ import (
 
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/process"
+	"github.com/ebpf-reel/reel/analyze/protocol"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -199,9 +200,20 @@ const (
 	Unix  Proto = 7 // an AF_UNIX socket, on which nothing that is known is spoken
 )
 
+// named is the Proto of the first protocol that package protocol names.
+const named Proto = 16
+
+// Named returns the Proto of a protocol that package protocol recognised.
+func Named(n protocol.Name) Proto { return named + Proto(n) }
+
 var protoNames = [...]string{"tcp", "http", "http2", "tls", "https", "udp", "dns", "unix"}
 
-func (p Proto) String() string { return protoNames[min(int(p), len(protoNames)-1)] }
+func (p Proto) String() string {
+	if p >= named {
+		return protocol.Name(p - named).String()
+	}
+	return protoNames[min(int(p), len(protoNames)-1)]
+}
 
 // Protocol is what the connection speaks: Proto is what was seen of it, behind TLS if that was decrypted.
 func (c *Conn) Protocol() Proto {

@@ -12,6 +12,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze/http1"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/lineage"
+	"github.com/ebpf-reel/reel/analyze/protocol"
 	"github.com/ebpf-reel/reel/analyze/route"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -80,6 +81,7 @@ type session struct {
 	sides    [2]*side // by direction; nil: no parser now
 	begun    [2]bool  // a parser was there before, and was taken away at the end of a message
 	missed   [2]bool  // bytes went by without a parser
+	looks    uint8    // how often other protocols were looked for
 	pairing
 }
 
@@ -95,7 +97,7 @@ func (e *Engine) session(c *conn.Conn) *session {
 // Data takes the next bytes of a direction.
 func (e *Engine) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 	s := e.session(c)
-	if s.mode == opaque {
+	if s.mode != speaks && s.look(d, ch) || s.mode == opaque {
 		return
 	}
 	if !s.directed && !s.direct(d, ch.Bytes) {
@@ -225,6 +227,44 @@ func (s *session) direct(d conn.Dir, b []byte) bool {
 		}
 	}
 	return s.directed
+}
+
+// maxLooks bounds the calls whose bytes are looked at for other protocols than HTTP/1.
+const maxLooks = 8
+
+// look looks for a protocol other than HTTP/1 in the first bytes of a turn, and reports whether it found one.
+func (s *session) look(d conn.Dir, ch *conn.Chunk) bool {
+	c := s.c
+	if s.looks >= maxLooks || !ch.Turn && c.Proto != conn.HTTP2 || len(ch.Bytes) == 0 {
+		return false
+	}
+	s.looks++
+	switch c.Proto {
+	case conn.HTTP2:
+		if protocol.SpeaksGRPC(ch.Bytes) {
+			c.Proto = conn.Named(protocol.GRPC)
+		}
+		return false
+	case conn.TCP:
+	default:
+		return false
+	}
+	if proto, _ := http1.Detect(ch.Bytes); proto == http1.HTTP1 || proto == http1.TLS || proto == http1.HTTP2 {
+		return false
+	}
+	name, by := protocol.Detect(ch.Bytes)
+	if name == protocol.Unknown {
+		return false
+	}
+	if by != protocol.Either {
+		c.Sends(d, by == protocol.Client)
+	}
+	if s.mode == opaque {
+		c.Proto = conn.Named(name)
+	} else {
+		s.other(conn.Named(name))
+	}
+	return true
 }
 
 // plain reports whether b begins with a request line of three words: what the middle of a body hardly does.

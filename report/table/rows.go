@@ -36,7 +36,7 @@ type connectionRow struct {
 	LocalPort     uint16  `parquet:"local_port" json:"local_port" doc:"0: unknown"`
 	RemoteAddress string  `parquet:"remote_address,dict" json:"remote_address" doc:"empty: unknown"`
 	RemotePort    uint16  `parquet:"remote_port" json:"remote_port" doc:"0: unknown"`
-	Protocol      string  `parquet:"protocol,dict" json:"protocol" doc:"what the first bytes show: http, http2, tls, tcp; https: HTTP that was decrypted"`
+	Protocol      string  `parquet:"protocol,dict" json:"protocol" doc:"what the first bytes show: http, http2, grpc, tls, dns, mysql, postgresql, redis, mongodb, kafka, amqp, memcached, cassandra, nats, mqtt, stomp, ldap, smtp, ssh, fastcgi; https: HTTP that was decrypted; tcp, udp, unix: nothing that is known"`
 	Start         int64   `parquet:"start_ns,delta" json:"start_ns" doc:"ns, CLOCK_MONOTONIC of the recorded node"`
 	End           int64   `parquet:"end_ns,delta" json:"end_ns" doc:"ns, CLOCK_MONOTONIC; its last sign of life"`
 	StartWall     *Wall   `parquet:"start_time,optional,timestamp(nanosecond)" json:"start_time" doc:"UTC; null: the reel has no clock"`
