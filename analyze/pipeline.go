@@ -76,7 +76,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	tally.Add(ledger.LateRow, window.TooLate(), ledger.Where{})
 	tally.Add(ledger.WindowFull, window.Shortened(), ledger.Where{})
 
-	res := &Result{Summary: ground.summary(src, out)}
+	res := &Result{Summary: ground.summary(src, out), Keys: ground.keys}
 	res.Result = out.fold.Result(table.Listener)
 	for i := range res.Intervals {
 		res.Intervals[i].StartWall, _, _ = ground.clocks.Wall(res.Intervals[i].Start)

@@ -10,6 +10,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/exchange"
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/keyring"
 	"github.com/ebpf-reel/reel/analyze/order"
 	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/analyze/topology"
@@ -57,4 +58,5 @@ type Result struct {
 	Processes []facts.Process     // in order of time
 	Coverage  []facts.TLSCoverage // those of which most was not read first
 	Ledger    []facts.LedgerEntry // most severe first
+	Keys      *keyring.Ring       // of the reel; what a record proved is found in it by the client random
 }

@@ -3,6 +3,7 @@ package report
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/ebpf-reel/reel/analyze/facts"
@@ -38,8 +39,8 @@ func (d *Data) CoverageLines(limit int) (lines []CoverageLine, more int) {
 // mergeCoverage adds the rows up that a reader need not tell apart.
 func mergeCoverage(rows []facts.TLSCoverage) (merged []facts.TLSCoverage, pids []int) {
 	type program struct {
-		process, exe, library string
-		why                   facts.Unread
+		process, exe string
+		why          facts.Unread
 	}
 	at := make(map[program]int)
 	for i := range rows {
@@ -47,15 +48,23 @@ func mergeCoverage(rows []facts.TLSCoverage) (merged []facts.TLSCoverage, pids [
 		if r.Connections == 0 && r.Plaintext == 0 {
 			continue // it has a library, and did nothing with it
 		}
-		k := program{r.Process, r.Exe, libraries(r), mostUnread(r)}
+		k := program{r.Process, r.Exe, mostUnread(r)}
 		j, ok := at[k]
 		if !ok {
 			at[k] = len(merged)
 			merged, pids = append(merged, *r), append(pids, 1)
+			merged[len(merged)-1].Libraries = slices.Clone(r.Libraries)
 			continue
 		}
 		pids[j]++
 		m := &merged[j]
+		for _, x := range r.Libraries {
+			if !slices.ContainsFunc(m.Libraries, func(y facts.TLSLibrary) bool {
+				return y.Name == x.Name && y.Version == x.Version && y.Purpose == x.Purpose
+			}) {
+				m.Libraries = append(m.Libraries, x)
+			}
+		}
 		m.Connections += r.Connections
 		m.Handshakes += r.Handshakes
 		m.Decrypted += r.Decrypted
@@ -87,7 +96,7 @@ func coverageLine(r *facts.TLSCoverage, pids int) CoverageLine {
 	case pids > 1:
 		l.Process = visible.Cut(visible.Text(r.Process), 24) + " (" + quantity.Of(uint64(pids), "process") + ")"
 	default:
-		l.Process = visible.Cut(visible.Text(r.Process), 24) + " (" + quantity.Count(uint64(r.PID)) + ")"
+		l.Process = visible.Cut(visible.Text(r.Process), 24) + " (" + strconv.FormatUint(uint64(r.PID), 10) + ")"
 	}
 	if r.Ciphertext == 0 {
 		l.Read = quantity.Unknown
@@ -102,14 +111,24 @@ func coverageLine(r *facts.TLSCoverage, pids int) CoverageLine {
 // libraries names what speaks TLS in a process; "" not known.
 func libraries(r *facts.TLSCoverage) string {
 	var names []string
+	probed := probed(r)
 	for _, x := range r.Libraries {
+		if probed && x.Probes == 0 {
+			continue // which the process maps, and has another one beside it
+		}
 		name := visible.Text(strings.TrimSpace(x.Name + " " + x.Version))
 		if x.How != "" && x.How != "symbol" {
 			name += " (by " + visible.Text(x.How) + ")"
 		}
 		names = append(names, name)
 	}
-	return strings.Join(names, ", ")
+	slices.Sort(names)
+	return strings.Join(slices.Compact(names), ", ")
+}
+
+// probed reports whether a library of the process has probes.
+func probed(r *facts.TLSCoverage) bool {
+	return slices.ContainsFunc(r.Libraries, func(x facts.TLSLibrary) bool { return x.Probes > 0 })
 }
 
 // unreadWords say why bytes of TLS were not read, and what to do.
@@ -147,7 +166,7 @@ func coverageWhy(r *facts.TLSCoverage) string {
 		parts = append(parts, quantity.Bytes(sum.Bytes)+" in "+quantity.Of(sum.Connections, "connection")+": "+unreadWords[why])
 	}
 	for _, x := range r.Libraries {
-		if x.Error != "" {
+		if x.Error != "" && !probed(r) && r.Opened < r.Ciphertext {
 			parts = append(parts, visible.Text(x.Name)+": "+visible.Text(x.Error))
 		}
 	}

@@ -100,6 +100,19 @@ func (r *Ring) Find(random *keylog.Random) *keylog.Secrets {
 	return r.byRandom[*random]
 }
 
+// Resolved returns the connections whose secrets are known, in the order of their randoms. A nil Ring has none.
+func (r *Ring) Resolved() []keylog.Connection {
+	if r == nil {
+		return nil
+	}
+	all := make([]keylog.Connection, 0, len(r.byRandom))
+	for random, secrets := range r.byRandom {
+		all = append(all, keylog.Connection{Random: random, Secrets: secrets})
+	}
+	slices.SortFunc(all, func(a, b keylog.Connection) int { return bytes.Compare(a.Random[:], b.Random[:]) })
+	return all
+}
+
 // Blocks returns the key blocks that the connection whose ClientHello has the random may have.
 func (r *Ring) Blocks(random *keylog.Random) []*Key { return r.blocks[*random] }
 

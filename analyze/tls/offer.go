@@ -70,6 +70,7 @@ func (s *Stage) answer(c *conn.Conn, t *session, body []byte) {
 			if k := s.cfg.Keys.ByContext(context, label); k != nil {
 				k.Used = true
 				secrets[at] = k.Secret
+				s.cfg.Keys.Resolve(keylog.Random(t.hellos[0].random), at, k.Secret)
 				o.pid, o.at = k.PID, k.Time
 			}
 		}
@@ -170,6 +171,7 @@ func (s *Stage) take(t *session, d conn.Dir, k *keyring.Key, typ contentType) {
 	dir.later = [][]byte{k.Secret}
 	// Without a label, the first secret is the handshake's, unless its records were missed.
 	if k.Label == format.TLSClientHandshake || k.Label == format.TLSServerHandshake || k.Label == format.TLSAnyTraffic && dir.keys == nil && typ == handshake {
+		s.cfg.Keys.Resolve(keylog.Random(t.hellos[0].random), [...]keylog.Label{keylog.ClientHandshake, keylog.ServerHandshake}[t.index(d)], k.Secret)
 		return
 	}
 	dir.awaits = false

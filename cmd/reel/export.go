@@ -29,13 +29,15 @@ func newExportCommand() *cobra.Command {
 	exports := []export{
 		{flag: "pprof", usage: "a profile for Google's pprof, of what ran (capture --oncpu)", run: profileExport(scope, pprof.Write)},
 		{flag: "folded", usage: "folded stacks of what ran, for flame graph tools", run: profileExport(scope, folded.Write)},
+		{flag: "keylog", usage: "the secrets of TLS 1.3 connections for Wireshark and others, as an SSLKEYLOGFILE (capture --keep-keys)", run: exportKeylog},
 	}
 	chosen := make([]bool, len(exports))
 	cmd := &cobra.Command{
-		Use:   "export X.reel {--pprof | --folded} [-o FILE]",
+		Use:   "export X.reel {--pprof | --folded | --keylog} [-o FILE]",
 		Short: "Write what is in a reel in a form that other tools read",
 		Example: `  reel export checkout.reel --pprof -o checkout.pb.gz && go tool pprof -http : checkout.pb.gz
-  reel export checkout.reel --folded --comm nginx | flamegraph.pl > nginx.svg`,
+  reel export checkout.reel --folded --comm nginx | flamegraph.pl > nginx.svg
+  reel export checkout.reel --keylog -o keys.log && tshark -r wire.pcap -o tls.keylog_file:keys.log -Y http`,
 		Args: oneArg("the reel to export from"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			for i, on := range chosen {
