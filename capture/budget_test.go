@@ -90,13 +90,16 @@ func TestShedsForReal(t *testing.T) {
 	moved := func(name string) (n uint64) {
 		t.Helper()
 		m := regexp.MustCompile(` ` + name + `:(\d+)`).FindSubmatch(out)
+		if m == nil && name == "bytes_retrans" {
+			return 0 // ss prints no zero
+		}
 		if m == nil {
 			t.Fatalf("ss does not say %s: %s", name, out)
 		}
 		n, _ = strconv.ParseUint(string(m[1]), 10, 64)
 		return n
 	}
-	want := moved("bytes_sent") + moved("bytes_received")
+	want := moved("bytes_sent") - moved("bytes_retrans") + moved("bytes_received") // a busy machine makes TCP probe for tail loss
 	got := r.end(t)
 	if r.summary.Shed != budget.IO || r.summary.ShedCalls < 100 {
 		t.Errorf("level %d, %d calls shed; want the last, and two for each of 50 requests", r.summary.Shed, r.summary.ShedCalls)
