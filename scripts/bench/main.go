@@ -17,6 +17,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/ebpf-reel/reel/scripts/bench/probes"
 )
 
 // bench is one run: its settings and where it puts things.
@@ -35,6 +37,7 @@ var children = map[string]func(args []string) error{
 	"ask":    ask,
 	"hammer": hammer,
 	"count":  count,
+	"probe":  probes.Run,
 }
 
 func main() {
@@ -49,7 +52,7 @@ func main() {
 	}
 	b := &bench{}
 	out := flag.String("o", "docs/benchmarks.md", "`file` to write the page to")
-	parts := flag.String("parts", "cost,latency,events,reading", "what to measure; other parts of the page stay as they are")
+	parts := flag.String("parts", "cost,latency,tls,events,reading", "what to measure; other parts of the page stay as they are")
 	flag.StringVar(&b.reel, "reel", "bin/reel", "the `binary` to measure")
 	flag.IntVar(&b.rounds, "rounds", 3, "interleaved pairs of each recorder")
 	flag.IntVar(&b.again, "again", 2, "how often a pair is measured anew during which others took much of the machine")
@@ -93,6 +96,7 @@ func (b *bench) run(ctx context.Context, out string, parts []string) (err error)
 	}{
 		{"cost", b.recorderCost},
 		{"latency", b.latency},
+		{"tls", b.tlsCost},
 		{"events", b.eventRate},
 		{"reading", b.reading},
 	}

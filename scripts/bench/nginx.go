@@ -2,9 +2,16 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"math/big"
 	"net"
 	"os"
 	"os/exec"
@@ -21,6 +28,9 @@ type nginx struct {
 	cmd    *exec.Cmd
 	worker int // pid
 	addr   string
+	secure string // the same by TLS
+	scheme string // "https"; "": http
+	each   bool   // a connection for each request
 }
 
 const nginxConf = `daemon off;
@@ -40,21 +50,49 @@ http {
   scgi_temp_path %[1]s/scgi;
   open_file_cache max=16;
   server { listen %[2]s; root %[1]s; }
+  server { listen %[3]s ssl; root %[1]s; ssl_certificate %[1]s/cert.pem; ssl_certificate_key %[1]s/cert.pem; ssl_protocols TLSv1.2 TLSv1.3; }
 }
 `
+
+// certificate returns a key and a self-signed certificate.
+func certificate() ([]byte, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		return nil, err
+	}
+	private, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		return nil, err
+	}
+	return append(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}), pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})...), nil
+}
 
 func startNginx(ctx context.Context, dir string) (*nginx, error) {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
 	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	var addrs [2]string
+	for i := range addrs {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		addrs[i] = l.Addr().String()
+		l.Close()
+	}
+	cert, err := certificate()
 	if err != nil {
 		return nil, err
 	}
-	addr := l.Addr().String()
-	l.Close()
 	files := map[string][]byte{
-		"nginx.conf": fmt.Appendf(nil, nginxConf, dir, addr),
+		"nginx.conf": fmt.Appendf(nil, nginxConf, dir, addrs[0], addrs[1]),
+		"cert.pem":   cert,
 		"page":       bytes.Repeat([]byte("x"), 100),
 	}
 	for name, data := range files {
@@ -62,7 +100,7 @@ func startNginx(ctx context.Context, dir string) (*nginx, error) {
 			return nil, err
 		}
 	}
-	n := &nginx{cmd: exec.CommandContext(ctx, "nginx", "-p", dir, "-e", dir+"/error.log", "-c", dir+"/nginx.conf"), addr: addr}
+	n := &nginx{cmd: exec.CommandContext(ctx, "nginx", "-p", dir, "-e", dir+"/error.log", "-c", dir+"/nginx.conf"), addr: addrs[0], secure: addrs[1]}
 	n.cmd.Cancel = func() error { return n.cmd.Process.Signal(syscall.SIGTERM) }
 	if err := n.cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start nginx (Debian package nginx-light): %w", err)
@@ -72,7 +110,7 @@ func startNginx(ctx context.Context, dir string) (*nginx, error) {
 		if err != nil || len(kids) == 0 {
 			continue
 		}
-		if c, err := net.Dial("tcp", addr); err == nil {
+		if c, err := net.Dial("tcp", n.addr); err == nil {
 			c.Close()
 			n.worker = kids[0]
 			return n, nil
@@ -107,7 +145,11 @@ func childPIDs(pid int) ([]int, error) {
 // load drives the server in a closed loop over 16 connections and returns the requests that wrk counted, and the CPU time that it took.
 func (n *nginx) load(ctx context.Context, d time.Duration) (requests int, cpu time.Duration, err error) {
 	seconds := max(1, int(d.Round(time.Second)/time.Second))
-	cmd := exec.CommandContext(ctx, "wrk", "-t1", "-c16", fmt.Sprintf("-d%ds", seconds), "http://"+n.addr+"/page")
+	args := []string{"-t1", "-c16", fmt.Sprintf("-d%ds", seconds)}
+	if n.each {
+		args = append(args, "-H", "Connection: close")
+	}
+	cmd := exec.CommandContext(ctx, "wrk", append(args, cmp.Or(n.scheme, "http")+"://"+n.addr+"/page")...)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return 0, 0, fmt.Errorf("wrk: %w: %s", err, out)
