@@ -102,6 +102,8 @@ type Conn struct {
 	Proto  Proto
 
 	PeerID    facts.ConnID
+	PeerBy    facts.PeerBy
+	AskedPort uint16         // that the client connected to, when it was translated on the way; 0: it was not
 	PeerImage *process.Image // nil unknown
 
 	Start, End       format.KTime
@@ -144,6 +146,7 @@ type Conn struct {
 	peers     *peers // of a UDP socket that talks to several
 	firstOut  bool   // of UDP: the first datagram was sent
 	nextTuple *Conn  // in the table's chain
+	started   uint64 // key in the table's index by first sequence numbers; 0 none
 	activity  uint32
 }
 
@@ -234,7 +237,7 @@ func (c *Conn) Protocol() Proto {
 // Facts fills f with what is known of c. Wall times are left to the caller.
 func (c *Conn) Facts(f *facts.Connection) {
 	*f = facts.Connection{
-		ID: c.ID, Peer: c.PeerID, Socket: c.Socket, Inode: c.Inode, NetNS: c.NetNS, PID: c.PID,
+		ID: c.ID, Peer: c.PeerID, PeerBy: c.PeerBy, Socket: c.Socket, Inode: c.Inode, NetNS: c.NetNS, PID: c.PID,
 		Role: c.Role, RoleBy: c.RoleBy.String(), Local: c.Local, Remote: c.Remote, Protocol: c.Protocol().String(),
 		Start: c.Start, End: c.End, SawStart: c.SawStart, SawEnd: c.SawEnd, Errno: c.Errno, Connect: c.Connect, SRTT: c.SRTT,
 		Retrans: c.Resent(), Calls: c.Calls, Bytes: c.Bytes, Captured: c.Captured, Lost: c.Lost, Gaps: c.Gaps,

@@ -3,6 +3,7 @@ package conn
 import (
 	"encoding/binary"
 
+	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -75,6 +76,9 @@ func (t *Table) join(c *Conn) {
 func (t *Table) pair(a, b *Conn) {
 	a.peer, b.peer = b, a
 	a.PeerID, b.PeerID = b.ID, a.ID
+	if a.PeerBy == facts.PeerByNothing {
+		a.PeerBy, b.PeerBy = facts.PeerByEndpoints, facts.PeerByEndpoints
+	}
 	a.PeerImage, b.PeerImage = b.Image, a.Image
 	t.infer(a)
 	t.infer(b)

@@ -169,6 +169,7 @@ func (t *Table) socket(r *format.Socket) {
 		c.roleBefore(r)
 	}
 	c.sequence(r)
+	t.translated(c)
 	switch r.Op {
 	case format.SockShutdown:
 		if r.Ret == 0 && r.NewState != 0 { // SHUT_WR or SHUT_RDWR
@@ -256,6 +257,7 @@ func (t *Table) state(c *Conn, r *format.Socket) {
 	default:
 		c.enter(r.NewState)
 	}
+	t.translated(c)
 	t.infer(c)
 }
 

@@ -50,6 +50,7 @@ type Table struct {
 
 	live      map[format.SocketID]*Conn // the newest of each socket id, finished or not
 	tuples    map[uint64]*Conn          // chains by hash of both endpoints
+	started   map[uint64]*Conn          // by first sequence numbers
 	listeners map[listener]*process.Image
 
 	holds     fifo[due] // connections that wait for a call
@@ -75,6 +76,7 @@ func NewTable(l Limits, h Handler, procs *process.Table, tally *ledger.Tally) *T
 		limits: l.withDefaults(), handler: h, ledger: tally, procs: procs, now: math.MinInt64,
 		live:      make(map[format.SocketID]*Conn),
 		tuples:    make(map[uint64]*Conn),
+		started:   make(map[uint64]*Conn),
 		listeners: make(map[listener]*process.Image),
 	}
 }
@@ -272,6 +274,7 @@ func (t *Table) gone(c *Conn) {
 		t.measured--
 	}
 	t.unindex(c)
+	t.forgetStart(c)
 	if c.peer != nil {
 		c.peer.peer = nil
 		c.peer = nil

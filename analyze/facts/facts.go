@@ -38,6 +38,7 @@ type Wall = format.WallTime
 type Connection struct {
 	ID        ConnID
 	Peer      ConnID // the other end, when the same reel holds it; 0 none
+	PeerBy    PeerBy // how the other end was found
 	Socket    format.SocketID
 	Inode     format.Inode
 	NetNS     uint64

@@ -39,3 +39,15 @@ func (t *Transport) Dropped() (segs uint32) {
 	}
 	return segs
 }
+
+// PeerBy says how the other end of a connection was found.
+type PeerBy uint8
+
+// The ways.
+const (
+	PeerByNothing   PeerBy = 0
+	PeerByEndpoints PeerBy = 1 // the same two endpoints; of AF_UNIX sockets, the kernel's own word
+	PeerBySequence  PeerBy = 2 // the same first sequence numbers: addresses were translated in between
+)
+
+func (b PeerBy) String() string { return [...]string{"", "endpoints", "sequence"}[min(int(b), 2)] }

@@ -2,7 +2,7 @@
 // as each side saw it.
 //
 // Nodes are programs (all processes of one name and executable in one pod, container or host) and remote addresses. A connection whose other end is in
-// the reel too joins its process. Where only the client's end was seen, but the reel knows who listens on that port of the
+// the reel too joins its process, also when a sidecar proxy, a service address or NAT changed its addresses on the way. Where only the client's end was seen, but the reel knows who listens on that port of the
 // same host, it joins the listener. Everything else is remote.
 package topology
 
@@ -248,8 +248,11 @@ func (f *Fold) path(p string) string {
 	return p
 }
 
-// serverPort returns the port of the server's end; of a connection whose role is not known, the smaller one.
+// serverPort returns the port of the server's end, as its client knows it; of a connection whose role is not known, the smaller one.
 func serverPort(c *conn.Conn) uint16 {
+	if c.AskedPort != 0 {
+		return c.AskedPort
+	}
 	switch c.Role {
 	case format.RoleClient:
 		return c.Remote.Port

@@ -105,7 +105,7 @@ func (w *Writer) connectionRow(b *batch[connectionRow], c *facts.Connection) con
 		Dropped:     x.Dropped(), DropReasons: b.drops(x.Drops),
 		ResetsSent: x.ResetsSent, ResetsReceived: x.ResetsReceived, ResetReason: x.ResetReason,
 		OwnZero: x.ZeroWindows[0], OwnZeroTime: int64(x.ZeroWindowTime[0]),
-		PeerZero: x.ZeroWindows[1], PeerZeroTime: int64(x.ZeroWindowTime[1]), Upgrade: c.Upgrade, CloseCall: b.unless(int64(c.CloseCall), -1),
+		PeerZero: x.ZeroWindows[1], PeerZeroTime: int64(x.ZeroWindowTime[1]), Upgrade: c.Upgrade, PeerBy: c.PeerBy.String(), CloseCall: b.unless(int64(c.CloseCall), -1),
 	}
 }
 

@@ -91,6 +91,7 @@ type connectionRow struct {
 	TLSOpened      uint64   `parquet:"tls_opened_bytes" json:"tls_opened_bytes" doc:"bytes, both directions, of encrypted records whose plaintext is known"`
 	TLSUnread      string   `parquet:"tls_unread,dict" json:"tls_unread" doc:"why other encrypted bytes are not: no_handshake, no_key, suite, gap, bounded; empty: there are none"`
 	Upgrade        string   `parquet:"upgrade,dict" json:"upgrade" doc:"what it went over to after HTTP/1: websocket, h2c, connect (a tunnel), ...; empty: it did not"`
+	PeerBy         string   `parquet:"peer_by,dict" json:"peer_by" doc:"how the other end was found: endpoints, or sequence (the same first sequence numbers: a redirect or NAT changed the addresses); empty: it is not in the reel"`
 	CloseCall      *int64   `parquet:"close_call_ns,optional" json:"close_call_ns" doc:"ns, of the close(2) that dropped the last descriptor; null: not seen"`
 }
 
