@@ -292,7 +292,7 @@ const (
 
 // Node is one end of edges.
 type Node struct {
-	ID    string // stable: "process/<comm>/<exe>", with "@<group>" if that is not the host, or "remote/<addr>"
+	ID    string // stable: "process/<comm>/<exe>", with "@<group>" if that is not the host, or "remote/<addr>", or "remote/<name>" if the user named it
 	Kind  NodeKind
 	Name  string
 	PIDs  []format.PID

@@ -28,7 +28,7 @@ func firstBytes(t testing.TB) map[string][]byte {
 	return out
 }
 
-var real = map[string]struct {
+var programs = map[string]struct {
 	name Name
 	by   Speaker
 }{
@@ -42,7 +42,7 @@ var real = map[string]struct {
 // What real programs send first is recognised.
 func TestRealFirstBytes(t *testing.T) {
 	all := firstBytes(t)
-	for name, want := range real {
+	for name, want := range programs {
 		b, ok := all[name]
 		if !ok {
 			t.Errorf("no bytes of %s", name)
@@ -52,8 +52,8 @@ func TestRealFirstBytes(t *testing.T) {
 			t.Errorf("%s: %q by %d, want %q by %d", name, got, by, want.name, want.by)
 		}
 	}
-	if len(all) != len(real) {
-		t.Errorf("bytes of %d programs, %d expectations", len(all), len(real))
+	if len(all) != len(programs) {
+		t.Errorf("bytes of %d programs, %d expectations", len(all), len(programs))
 	}
 	if !SpeaksGRPC(all["grpc_client"]) || SpeaksGRPC(all["mysql_server"]) {
 		t.Error("gRPC is told by its content type")

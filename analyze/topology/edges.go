@@ -59,6 +59,7 @@ func (f *Fold) Result(listens Listener) Result {
 	for _, n := range nodes {
 		slices.Sort(n.PIDs)
 		n.PIDs = slices.Compact(n.PIDs)
+		slices.Sort(n.Addrs)
 		r.Nodes = append(r.Nodes, *n)
 	}
 	slices.SortFunc(r.Nodes, func(a, b facts.Node) int { return cmp.Compare(a.ID, b.ID) })
@@ -119,7 +120,7 @@ func (f *Fold) otherNode(nodes map[string]*facts.Node, fl *flow, listens Listene
 			return f.processNode(nodes, i)
 		}
 	}
-	name := "others"
+	name, group := "others", ""
 	var addrs []string
 	if fl.path != "" {
 		name = "unix:" + fl.path
@@ -127,12 +128,22 @@ func (f *Fold) otherNode(nodes map[string]*facts.Node, fl *flow, listens Listene
 	} else if fl.remote.IsValid() {
 		name = fl.remote.String()
 		addrs = []string{name}
+		if n, ok := f.limits.Names.Of(fl.remote); ok {
+			name, group = n.Name, n.Group // several addresses of one name are one node
+		}
 	} else if fl.self != nil {
 		name = "unknown"
 	}
 	id := "remote/" + name
-	if nodes[id] == nil {
-		nodes[id] = &facts.Node{ID: id, Kind: facts.NodeRemote, Name: name, Addrs: addrs}
+	n := nodes[id]
+	if n == nil {
+		n = &facts.Node{ID: id, Kind: facts.NodeRemote, Name: name, Group: group}
+		nodes[id] = n
+	}
+	for _, a := range addrs {
+		if len(n.Addrs) < maxPIDs && !slices.Contains(n.Addrs, a) {
+			n.Addrs = append(n.Addrs, a)
+		}
 	}
 	return id
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze/endpoint"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/names"
 	"github.com/ebpf-reel/reel/analyze/process"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -24,6 +25,7 @@ type Limits struct {
 	Flows   int // pairs of process and other end (32,768)
 
 	Endpoints endpoint.Config
+	Names     *names.Table // of remote addresses; nil: none
 }
 
 func (l Limits) withDefaults() Limits {

@@ -26,6 +26,7 @@ type analyzeOptions struct {
 	format              string
 	keylog              string
 	routes              []string
+	names               string
 	strict, force, keep bool
 }
 
@@ -41,6 +42,7 @@ ledger.`,
 		Example: `  reel analyze checkout.reel
   reel analyze checkout.reel -o checkout.tables
   reel analyze checkout.reel -o checkout.tables --format csv --strict
+  reel analyze checkout.reel --names /etc/hosts
   reel analyze checkout.reel -o checkout.tables --route '/shops/{shop}/items/{item}'`,
 		Args: oneArg("the reel to analyze"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -51,6 +53,7 @@ ledger.`,
 	flags.StringVarP(&opts.output, "output", "o", "", "write tables into the new directory `DIR`")
 	flags.StringVar(&opts.format, "format", string(table.Parquet), "of the tables: parquet, arrow, csv, jsonl, or table (text)")
 	flags.StringArrayVar(&opts.routes, "route", nil, "count requests whose path matches the `TEMPLATE` (/users/{id}) as one endpoint; may be repeated, the first that matches counts")
+	namesFlag(cmd, &opts.names)
 	flags.BoolVar(&opts.strict, "strict", false, "exit with 4 when data was lost")
 	flags.BoolVar(&opts.force, "force", false, "write into DIR if it exists, over its tables")
 	keylogFlag(cmd, &opts.keylog)
@@ -118,6 +121,9 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 	}
 	cfg := analyze.Config{TLS: secrets}
 	cfg.Topology.Endpoints.Given = routes
+	if cfg.Topology.Names, err = readNames(opts.names); err != nil {
+		return err
+	}
 	res, err := analyze.Run(ctx, reel, cfg, sink)
 	if err != nil {
 		return err

@@ -29,6 +29,7 @@ type reportFlags struct {
 	strict      bool
 	keepSecrets bool
 	keylog      string
+	names       string
 	maxBytes    sizeValue
 }
 
@@ -54,6 +55,7 @@ exchanges and connections to search and sort. What does not fit into --max-bytes
 	flags.BoolVar(&f.force, "force", false, "overwrite FILE if it exists")
 	flags.BoolVar(&f.strict, "strict", false, "exit with 4 if data was lost")
 	keylogFlag(cmd, &f.keylog)
+	namesFlag(cmd, &f.names)
 	secretsFlag(cmd, &f.keepSecrets)
 	return cmd
 }
@@ -117,6 +119,9 @@ func reportData(cmd *cobra.Command, dir string, f *reportFlags) (*report.Data, e
 	collector := report.NewCollector(report.Limits{})
 	// One byte more than is shown tells that there is more.
 	config := analyze.Config{TLS: secrets, Exchange: exchange.Config{Headers: true, Body: report.DefaultLimits.Body + 1}}
+	if config.Topology.Names, err = readNames(f.names); err != nil {
+		return nil, err
+	}
 	result, err := analyze.Run(cmd.Context(), reel, config, collector)
 	if err != nil {
 		return nil, err
