@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# fetch.sh: Debian's kernels of the matrix, into .cache/kernels/VERSION/{vmlinuz,config,release}. Quick when all are there.
+# fetch.sh: Debian's kernels of the matrix, into .cache/kernels/VERSION/{vmlinuz,config,release,modules}. Quick when all are there.
 #
 # They come by apt from the archive that this machine uses, signed as any package, by lists of their own: nothing is installed,
 # and neither the sources nor the lists of this machine are touched. The cloud flavour is the same source with fewer drivers:
@@ -13,10 +13,10 @@ kernels=$CACHE/kernels
 apt=$kernels/apt
 missing=
 for entry in $matrix; do
-	[ -e "$kernels/${entry%%:*}/release" ] || missing="$missing $entry"
+	[ -e "$kernels/${entry%%:*}/release" ] && [ -d "$kernels/${entry%%:*}/modules" ] || missing="$missing $entry"
 done
 [ -n "$missing" ] || exit 0
-for tool in apt-get dpkg-deb; do
+for tool in apt-get dpkg-deb xz; do
 	command -v $tool >/dev/null || die "the kernels of the matrix are Debian packages, and '$tool' is missing: run this on Debian, or put vmlinuz, config and release into .cache/kernels/VERSION yourself."
 done
 
@@ -49,6 +49,10 @@ fetch() { # VERSION SUITES
 	release=${release#vmlinuz-}
 	mv "$work/tree/boot/vmlinuz-$release" "$work/vmlinuz"
 	mv "$work/tree/boot/config-$release" "$work/config"
+	# Modules that the guest loads, uncompressed; a kernel that was built without one has none.
+	mkdir "$work/modules"
+	find "$work/tree/lib/modules" -name 'tls.ko*' -exec cp {} "$work/modules" \;
+	find "$work/modules" -name '*.xz' -exec xz -d {} +
 	rm -rf "$work/tree" "$work"/*.deb "$apt"
 	echo "$release" >"$work/release"
 	rm -rf "${kernels:?}/$version"

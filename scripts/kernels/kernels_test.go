@@ -48,10 +48,11 @@ func run(m *testing.M) int {
 var kernels = []struct {
 	version string
 	refused []string
+	ktls    bool // the kernel was built with it
 }{
-	{"5.10", []string{"tp_btf/kfree_skb", "tp_btf/sched_prepare_exec"}}, // it gives no reason for a drop before 5.17
-	{"6.1", []string{"tp_btf/sched_prepare_exec"}},                      // 6.10 brought it
-	{"6.12", nil},
+	{"5.10", []string{"tp_btf/kfree_skb", "tp_btf/sched_prepare_exec"}, false}, // it gives no reason for a drop before 5.17
+	{"6.1", []string{"tp_btf/sched_prepare_exec"}, true},                       // 6.10 brought it
+	{"6.12", nil, true},
 }
 
 func TestKernels(t *testing.T) {
@@ -73,6 +74,19 @@ func TestKernels(t *testing.T) {
 				a.exchanges(t, g.sent(t, "command.jsonl"), format.RoleClient)
 				a.profile(t)
 			})
+			t.Run("inside a pid namespace", func(t *testing.T) {
+				a := g.analyze(t, "inside.reel")
+				a.wholeExcept(t, "pid_namespace")
+				a.exchanges(t, g.sent(t, "inside.jsonl"), format.RoleClient)
+				a.namedInside(t, "shop-client")
+			})
+			if k.ktls {
+				t.Run("kTLS", func(t *testing.T) {
+					a := g.analyze(t, "ktls.reel")
+					a.wholeExcept(t, "ktls")
+					a.ktls(t)
+				})
+			}
 		})
 	}
 }
@@ -233,6 +247,54 @@ func (a *analysis) hooks(t *testing.T, want []string) {
 	}
 	if told != uint64(len(refused)) {
 		t.Errorf("the ledger tells of %d refused hooks, want %d", told, len(refused))
+	}
+}
+
+// namedInside wants rows of a process that has other ids in its pid namespace than in the kernel, each with both.
+func (a *analysis) namedInside(t *testing.T, comm string) {
+	t.Helper()
+	rows := 0
+	for row, err := range a.reel.Rows(format.RowsOptions{Tables: []format.TableID{format.TableProcess}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p := row.(*format.Process); p.Comm == comm {
+			rows++
+			if p.NSPID == 0 || p.NSPID == p.PID || p.Exe == "" {
+				t.Errorf("process %d is %d inside: %+v", p.PID, p.NSPID, p)
+			}
+		}
+	}
+	if rows < 2 {
+		t.Errorf("%d rows of %s", rows, comm)
+	}
+}
+
+// ktls wants the messages of guest/ktls.go at either end: one in the clear with its place in the stream, the others without, and all
+// with what the process wrote.
+func (a *analysis) ktls(t *testing.T) {
+	t.Helper()
+	var clear, encrypted [2]int
+	for row, err := range a.reel.Rows(format.RowsOptions{Tables: []format.TableID{format.TableIO}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := row.(*format.IO)
+		if r.Ret <= 0 || r.Family != 2 {
+			continue
+		}
+		d := r.Dir - format.Read
+		switch {
+		case r.Flags&format.IOKTLS == 0 && r.Flags&format.IOOffsetValid != 0 && string(r.Payload) == "in the clear":
+			clear[d]++
+		case r.Flags&format.IOKTLS != 0 && r.Flags&format.IOOffsetValid == 0 && r.Ret == 700 && bytes.Equal(r.Payload, bytes.Repeat([]byte{byte('a' + encrypted[d])}, 700)):
+			encrypted[d]++
+		default:
+			t.Errorf("a call: %+v", r)
+		}
+	}
+	if clear != [2]int{1, 1} || encrypted != [2]int{5, 5} {
+		t.Errorf("%v messages in the clear, %v encrypted by the kernel, want 1 and 5 of each direction", clear, encrypted)
 	}
 }
 

@@ -92,7 +92,7 @@ func runGuest(t *testing.T, version string) *guest {
 func writeInitramfs(t *testing.T, path, kernel string) {
 	t.Helper()
 	c := newInitramfs()
-	for _, dir := range []string{"bin", "dev"} {
+	for _, dir := range []string{"bin", "dev", "lib"} {
 		c.dir(dir)
 	}
 	c.console("dev/console")
@@ -102,7 +102,12 @@ func writeInitramfs(t *testing.T, path, kernel string) {
 		}
 	}
 	c.symlink("init", "bin/guest")
-	for _, part := range []string{"shop-poll", "shop-vec", "shop-client", "load-objects"} {
+	if module := filepath.Join(kernel, "modules", "tls.ko"); fileExists(module) {
+		if err := c.program("lib/tls.ko", module); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, part := range []string{"shop-poll", "shop-vec", "shop-client", "shop-ktls", "enter", "load-objects"} {
 		c.symlink("bin/"+part, "guest")
 	}
 	f, err := os.Create(path)
@@ -115,6 +120,11 @@ func writeInitramfs(t *testing.T, path, kernel string) {
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func fileExists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
 }
 
 // untar unpacks an archive of our own guest; without its end marker it is an error.

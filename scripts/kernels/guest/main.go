@@ -16,6 +16,8 @@ var parts = map[string]func(args []string) error{
 	"shop-poll":    servePolling,
 	"shop-vec":     serveVectors,
 	"shop-client":  shop,
+	"shop-ktls":    speakKTLS,
+	"enter":        enterNamespace,
 	"load-objects": loadObjects,
 }
 

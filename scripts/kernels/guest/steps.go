@@ -43,6 +43,15 @@ func steps() error {
 	if err := recordCommand(); err != nil {
 		return fmt.Errorf("record a command: %w", err)
 	}
+	if err := recordInside(); err != nil {
+		return fmt.Errorf("record inside a pid namespace: %w", err)
+	}
+	if has, err := loadTLS(); err != nil || !has {
+		return err
+	}
+	if err := recordKTLS(); err != nil {
+		return fmt.Errorf("record kTLS: %w", err)
+	}
 	return nil
 }
 
@@ -113,6 +122,27 @@ func recordCommand() error {
 	return recorder.ends(0)
 }
 
+// recordInside has the recorder run in a pid namespace of its own, with a command.
+func recordInside() error {
+	text, err := json.Marshal(plan{Keep: 1, Requests: 7, Short: 4, Out: filepath.Join(resultDir, "inside.jsonl")})
+	if err != nil {
+		return err
+	}
+	recorder, err := startIn(namespaces, nil, "inside.txt", "/bin/enter", "/bin/reel", "capture", "-w", filepath.Join(resultDir, "inside.reel"), "--", "/bin/shop-client", string(text))
+	if err != nil {
+		return err
+	}
+	return recorder.ends(0)
+}
+
+func recordKTLS() error {
+	recorder, err := start(nil, "ktls.txt", "/bin/reel", "capture", "-w", filepath.Join(resultDir, "ktls.reel"), "--", "/bin/shop-ktls")
+	if err != nil {
+		return err
+	}
+	return recorder.ends(0)
+}
+
 // program is a started one. What it prints is in a file of the results.
 type program struct {
 	cmd  *exec.Cmd
@@ -122,6 +152,11 @@ type program struct {
 }
 
 func start(stdin *os.File, out, path string, args ...string) (*program, error) {
+	return startIn(0, stdin, out, path, args...)
+}
+
+// startIn starts a program in new namespaces.
+func startIn(namespaces uintptr, stdin *os.File, out, path string, args ...string) (*program, error) {
 	p := &program{cmd: exec.Command(path, args...), out: filepath.Join(resultDir, out), done: make(chan struct{})}
 	f, err := os.Create(p.out)
 	if err != nil {
@@ -133,6 +168,7 @@ func start(stdin *os.File, out, path string, args ...string) (*program, error) {
 	}
 	p.cmd.Stdout, p.cmd.Stderr = f, f
 	p.cmd.Dir = "/tmp"
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: namespaces}
 	if err := p.cmd.Start(); err != nil {
 		return nil, err
 	}
