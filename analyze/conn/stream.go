@@ -27,6 +27,7 @@ type stream struct {
 	soft      bool       // seq comes from a socket row that may have been ahead of a call in flight
 	lastKnown bool
 	fromStart bool
+	unplaced  bool // the kernel encrypts: it numbers the bytes of records, and calls move others
 	ended     bool
 }
 
@@ -164,7 +165,10 @@ func (t *Table) deliver(c *Conn, d Dir, r *format.IO, over int64) {
 			return
 		}
 	}
-	if r.Flags&format.IOOffsetValid == 0 {
+	switch {
+	case r.Flags&format.IOKTLS != 0:
+		s.unplaced = true
+	case r.Flags&format.IOOffsetValid == 0:
 		t.ledger.Add(ledger.StreamNoOffset, 1, c.where(r.Time))
 	}
 	ch := &t.chunk

@@ -228,7 +228,7 @@ func (t *Table) finish(c *Conn) {
 // tail counts as lost what lies between the last call of a direction and the end that a socket row shows.
 func (t *Table) tail(c *Conn, d Dir) {
 	s := &c.dirs[d]
-	if n := s.ahead(s.last); s.known && s.lastKnown && !s.ended && n > 0 && n < maxJump {
+	if n := s.ahead(s.last); s.known && s.lastKnown && !s.ended && !s.unplaced && n > 0 && n < maxJump {
 		t.lose(c, d, n, c.End, ledger.StreamTailLost)
 	}
 }

@@ -9,11 +9,12 @@
 # Each kernel of the matrix, its suites, and the package that depends on its newest build.
 matrix="5.10:bullseye,bullseye-security 6.1:bookworm 6.12:trixie"
 package=linux-image-cloud-amd64
+modules="tls gcm ghash-generic gf128mul ctr aead geniv seqiv crypto_null"
 kernels=$CACHE/kernels
 apt=$kernels/apt
 missing=
 for entry in $matrix; do
-	[ -e "$kernels/${entry%%:*}/release" ] && [ -d "$kernels/${entry%%:*}/modules" ] || missing="$missing $entry"
+	[ -e "$kernels/${entry%%:*}/release" ] && [ "$(cat "$kernels/${entry%%:*}/modules/names" 2>/dev/null)" = "$modules" ] || missing="$missing $entry"
 done
 [ -n "$missing" ] || exit 0
 for tool in apt-get dpkg-deb xz; do
@@ -49,10 +50,14 @@ fetch() { # VERSION SUITES
 	release=${release#vmlinuz-}
 	mv "$work/tree/boot/vmlinuz-$release" "$work/vmlinuz"
 	mv "$work/tree/boot/config-$release" "$work/config"
-	# Modules that the guest loads, uncompressed; a kernel that was built without one has none.
+	# Modules that the guest loads, uncompressed: TLS in the kernel, and AES-GCM for it. What a kernel has built in, or not at all, is not there.
 	mkdir "$work/modules"
-	find "$work/tree/lib/modules" -name 'tls.ko*' -exec cp {} "$work/modules" \;
+	local module
+	for module in $modules; do
+		find "$work/tree" -name "$module.ko*" -exec cp {} "$work/modules" \;
+	done
 	find "$work/modules" -name '*.xz' -exec xz -d {} +
+	echo "$modules" >"$work/modules/names"
 	rm -rf "$work/tree" "$work"/*.deb "$apt"
 	echo "$release" >"$work/release"
 	rm -rf "${kernels:?}/$version"

@@ -260,7 +260,7 @@ func (a *analysis) namedInside(t *testing.T, comm string) {
 		}
 		if p := row.(*format.Process); p.Comm == comm {
 			rows++
-			if p.NSPID == 0 || p.NSPID == p.PID || p.Exe == "" {
+			if p.NSPID == 0 || p.NSPID == p.PID || p.Exe == "" && p.Op == format.ProcExec {
 				t.Errorf("process %d is %d inside: %+v", p.PID, p.NSPID, p)
 			}
 		}

@@ -7,9 +7,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"os"
+	"path/filepath"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -24,20 +24,44 @@ const (
 	aesGCM128 = 51
 )
 
-// loadTLS loads the module that encrypts for sockets, if this kernel has one.
+// loadTLS loads the modules that encrypt for sockets, if this kernel has them. Which needs which is found by trying.
 func loadTLS() (bool, error) {
-	f, err := os.Open("/lib/tls.ko")
-	if errors.Is(err, fs.ErrNotExist) {
-		return false, nil
-	}
+	modules, err := filepath.Glob("/lib/*.ko")
 	if err != nil {
 		return false, err
 	}
-	defer f.Close()
-	if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil {
-		return false, fmt.Errorf("load tls.ko: %w", err)
+	loaded := map[string]bool{}
+	var last error
+	for range modules {
+		for _, path := range modules {
+			if loaded[path] {
+				continue
+			}
+			if err := loadModule(path); err != nil {
+				last = err
+				continue
+			}
+			loaded[path] = true
+		}
 	}
-	return true, nil
+	for _, path := range modules {
+		if filepath.Base(path) == "tls.ko" && !loaded[path] {
+			return false, last
+		}
+	}
+	return loaded["/lib/tls.ko"], nil
+}
+
+func loadModule(path string) error {
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err := unix.FinitModule(int(f.Fd()), "", 0); err != nil && !errors.Is(err, unix.EEXIST) {
+		return fmt.Errorf("load %s: %w", path, err)
+	}
+	return nil
 }
 
 // ktlsMessages and ktlsBytes are what speakKTLS moves.
