@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -305,6 +306,29 @@ func TestSnapshotThatFailsIsNoted(t *testing.T) {
 	}
 	if !slices.Contains(s.notes(), string(NoteSnapshotIncomplete)) {
 		t.Errorf("notes are %v", s.notes())
+	}
+}
+
+// unreadableProc is a process table that cannot be read for now.
+type unreadableProc struct{ fakeProc }
+
+func (unreadableProc) Stat(format.PID) (procfs.Stat, error) { return procfs.Stat{}, syscall.EMFILE }
+
+// A target stays one while nobody can say whether it lives: only one that is gone is removed.
+func TestSweepRemovesOnlyWhatIsGone(t *testing.T) {
+	k := &fakeKernel{targets: []uint32{4711}}
+	none := fakeProc{map[format.PID]procfs.Stat{}}
+	if err := newTargets(k, unreadableProc{none}, 1).sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := k.Targets(); len(left) != 1 {
+		t.Errorf("left: %v", left)
+	}
+	if err := newTargets(k, none, 1).sweep(); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := k.Targets(); len(left) != 0 {
+		t.Errorf("left: %v", left)
 	}
 }
 

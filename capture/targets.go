@@ -3,7 +3,9 @@
 package capture
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 
 	"github.com/ebpf-reel/reel/capture/procfs"
 	"github.com/ebpf-reel/reel/format"
@@ -108,8 +110,9 @@ func (t *targets) sweep() error {
 		return err
 	}
 	for _, pid := range pids {
-		if s, err := t.proc.Stat(format.PID(pid)); err == nil && !s.Ended() {
-			continue
+		s, err := t.proc.Stat(format.PID(pid))
+		if err == nil && !s.Ended() || err != nil && !errors.Is(err, fs.ErrNotExist) {
+			continue // it lives; or nobody can say for now: no descriptor is left, or no memory
 		}
 		if err := t.kernel.RemoveTarget(pid); err != nil {
 			return err
