@@ -28,9 +28,9 @@ const (
 )
 
 type uringParams struct {
-	sqEntries, cqEntries, flags, sqThreadCPU, sqThreadIdle, features, wqFD uint32
-	_                                                                      [3]uint32
-	sq                                                                     struct {
+	sqEntries, cqEntries uint32
+	_                    [8]uint32 // flags, features, descriptors
+	sq                   struct {
 		head, tail, ringMask, ringEntries, flags, dropped, array, _ uint32
 		_                                                           uint64
 	}
