@@ -21,16 +21,17 @@ func TestPlaintextTies(t *testing.T) {
 	python, node := need(t, "python3", "python3"), need(t, "node", "nodejs")
 	file := func(name string) string { return filepath.Join("testdata", "plaintext", name) }
 	programs := t.TempDir()
-	build := func(name string, args ...string) string {
+	build := func(name, cgo, link string, args ...string) string {
 		out := filepath.Join(programs, name)
-		cmd := exec.Command("go", append(append([]string{"build", "-o", out, "-ldflags=-s -w"}, args...), file("main.go"))...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		cmd := exec.Command("go", append(append([]string{"build", "-o", out, "-ldflags=-s -w" + link}, args...), file("main.go"))...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED="+cgo)
 		if text, err := cmd.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
 		return out
 	}
-	stripped, pie := build("stripped"), build("pie", "-buildmode=pie")
+	stripped, pie := build("stripped", "0", ""), build("pie", "0", "", "-buildmode=pie")
+	behindC := build("behindC", "1", " -linkmode external", "-buildmode=pie")
 	for _, c := range []struct {
 		name           string
 		server, client []string
@@ -40,6 +41,7 @@ func TestPlaintextTies(t *testing.T) {
 		{"node", []string{node, file("server.js")}, []string{python, file("client.py")}, facts.Inferred},
 		{"go", []string{stripped, "server"}, []string{stripped, "client"}, facts.Exact},
 		{"go pie", []string{pie, "server"}, []string{pie, "client"}, facts.Exact},
+		{"go behind C", []string{behindC, "server"}, []string{behindC, "client"}, facts.Exact},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			dir := t.TempDir()
