@@ -72,7 +72,8 @@ const cBytes = 4 << 20
 func sampleOf(all []gosym.Func) (sample []Function) {
 	const functions, length = 256, 256
 	for i := 0; i < len(all); i += max(len(all)/functions, 1) {
-		for ; i < len(all) && all[i].End-all[i].Entry < length; i++ {
+		for i < len(all) && all[i].End-all[i].Entry < length {
+			i++
 		}
 		if i < len(all) {
 			sample = append(sample, Function{Addr: all[i].Entry, Size: all[i].End - all[i].Entry})

@@ -236,7 +236,8 @@ func (f *function) once(i, guard int) bool {
 	}
 	// The only way back must be the one that begins at the guard's target and does nothing but call.
 	j := f.index(f.list[guard].target)
-	for ; j >= 0 && j < len(f.list) && (f.list[j].flow == next || f.list[j].flow == call); j++ {
+	for j >= 0 && j < len(f.list) && (f.list[j].flow == next || f.list[j].flow == call) {
+		j++
 	}
 	if j < 0 || j >= len(f.list) || f.list[j].flow != jump || f.list[j].target != 0 {
 		return false
@@ -287,7 +288,8 @@ func (f *function) guarded() (sites []Site) {
 			continue
 		}
 		j := i - 1
-		for ; j > 0 && f.list[j].flow == next && f.list[j].writes&result == 0; j-- {
+		for j > 0 && f.list[j].flow == next && f.list[j].writes&result == 0 {
+			j--
 		}
 		if j < 1 || f.list[j].flow != branch || !f.list[j].emulated || !f.list[j-1].canary || f.enters(f.list[j].at, f.list[i].at) {
 			return nil
