@@ -4,7 +4,6 @@ package doctor
 
 import (
 	"bytes"
-	"debug/buildinfo"
 	"debug/elf"
 	"errors"
 	"fmt"
@@ -153,48 +152,6 @@ func countText(count map[string]int) string {
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, ", ")
-}
-
-// A tlsLibrary is known by the start of its file's name.
-var tlsLibraries = []struct{ prefix, name string }{
-	{"libssl.so", "OpenSSL"}, {"libssl3.so", "NSS"}, {"libgnutls.so", "GnuTLS"}, {"libmbedtls.so", "Mbed TLS"}, {"libwolfssl.so", "wolfSSL"},
-	{"libs2n.so", "s2n-tls"}, {"libnss3.so", "NSS"}, {"libjvm.so", "Java (JSSE)"}, {"libboringssl", "BoringSSL"},
-}
-
-// libraries names what encrypts: its plaintext is not seen by socket calls.
-func (p process) libraries() []format.Check {
-	const name = "TLS"
-	found := map[string]bool{}
-	maps, err := os.ReadFile(p.dir + "/maps")
-	if err != nil {
-		return []format.Check{limited(name, "libraries cannot be listed: "+reason(err), "not known", "run reel as root, or give it CAP_SYS_PTRACE")}
-	}
-	for line := range bytes.Lines(maps) {
-		// address perms offset dev inode path (proc_pid_maps(5)); the path may hold spaces.
-		fields := bytes.SplitN(bytes.TrimSpace(line), []byte(" "), 6)
-		if len(fields) < 6 {
-			continue
-		}
-		path := string(bytes.TrimSpace(fields[5]))
-		for _, l := range tlsLibraries {
-			if strings.HasPrefix(filepath.Base(path), l.prefix) {
-				found[l.name+" ("+filepath.Base(path)+")"] = true
-			}
-		}
-	}
-	if info, err := buildinfo.ReadFile(p.dir + "/exe"); err == nil {
-		found["Go's own, if it uses crypto/tls ("+info.GoVersion+")"] = true
-	}
-	if len(found) == 0 {
-		return []format.Check{ok(name, "no library that is known is mapped (one that is linked in is not seen)")}
-	}
-	names := make([]string, 0, len(found))
-	for l := range found {
-		names = append(names, l)
-	}
-	slices.Sort(names)
-	return []format.Check{limited(name, strings.Join(names, ", "), "plaintext of TLS connections: ciphertext is recorded, this version takes no keys from the library",
-		"let the program write a key log (SSLKEYLOGFILE), and give it to the analysis: reel analyze --keylog FILE")}
 }
 
 // reason is the error without the path, which is our business.
