@@ -70,6 +70,7 @@ func parse(t testing.TB, reel []byte) *source {
 type report struct {
 	Connections []facts.Connection
 	Exchanges   []facts.Exchange
+	Samples     []facts.Sample
 	Lookups     []facts.Lookup
 	Result      *analyze.Result
 }
@@ -79,14 +80,26 @@ func (r *report) Connection(c *facts.Connection) error {
 	return nil
 }
 
+func (r *report) Sample(s *facts.Sample) error {
+	c := *s
+	c.Exchange = clone(s.Exchange)
+	r.Samples = append(r.Samples, c)
+	return nil
+}
+
 func (r *report) Exchange(x *facts.Exchange) error {
+	r.Exchanges = append(r.Exchanges, *clone(x))
+	return nil
+}
+
+// clone copies an exchange, which is valid only as long as the sink has it.
+func clone(x *facts.Exchange) *facts.Exchange {
 	c := *x
 	c.Interim, c.Anomalies = slices.Clone(x.Interim), slices.Clone(x.Anomalies)
 	for _, m := range []*facts.Message{&c.Request, &c.Response} {
 		m.Headers, m.Body, m.Syscalls = slices.Clone(m.Headers), bytes.Clone(m.Body), slices.Clone(m.Syscalls)
 	}
-	r.Exchanges = append(r.Exchanges, c)
-	return nil
+	return &c
 }
 
 func (r *report) Lookup(l *facts.Lookup) error {

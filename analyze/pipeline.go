@@ -11,7 +11,6 @@ import (
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/order"
-	"github.com/ebpf-reel/reel/analyze/process"
 	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/analyze/topology"
 	"github.com/ebpf-reel/reel/format"
@@ -23,6 +22,7 @@ import (
 //	rows ─► order ─► conn ─► dns ─► tls ───► exchange ─► topology ─► edges
 //	        causal   byte    UDP    plain-   HTTP/1       │
 //	        order    streams        text     pairs        └─► sink: exchanges, lookups as they end, connections when they are over
+//	          │        │        │        │           where, samples, lists of the slowest and the failed
 //	          └────────┴────────┴────────┴───────────────► ledger
 //
 // The error is the context's, the sink's, or one of reading nothing at all; damage in the reel is in the ledger.
@@ -37,7 +37,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 		return nil, err
 	}
 	cfg.TLS.Keys = ground.keys
-	out := &output{sink: sink, ground: ground, fold: topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)}
+	out := &output{sink: sink, ground: ground, choice: newChoice(&cfg, sink), fold: topology.New(cfg.Topology, src.Manifest().Capture.Host, tally)}
 	out.Engine = exchange.New(cfg.Exchange, tally, out.exchange)
 	decrypt := tls.New(cfg.TLS, tally, out)
 	names := dns.New(tally, decrypt, out.lookup)
@@ -83,6 +83,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 	}
 	res.Processes = ground.processes.Programs(ground.wall)
 	res.Coverage = out.coverage.Result()
+	out.choice.result(res, tally)
 	res.Ledger = tally.Entries()
 	return res, nil
 }
@@ -93,6 +94,7 @@ type output struct {
 	*exchange.Engine
 	sink     Sink
 	ground   *ground
+	choice   choice
 	fold     *topology.Fold
 	coverage coverage.Fold
 	conn     facts.Connection
@@ -117,14 +119,6 @@ func (o *output) Gone(c *conn.Conn) error {
 	return o.sink.Connection(&o.conn)
 }
 
-// program returns what ran in the process of x.
-func (g *ground) program(c *conn.Conn, x *facts.Exchange) *process.Image {
-	if i := c.Image; i != nil && i.PID == x.PID {
-		return i
-	}
-	return g.processes.At(x.PID, x.Start)
-}
-
 func (o *output) lookup(l *facts.Lookup) error {
 	l.StartWall = o.ground.wall(l.Start)
 	if sink, takes := o.sink.(LookupSink); takes {
@@ -145,6 +139,9 @@ func (o *output) exchange(c *conn.Conn, x *facts.Exchange) error {
 	o.statuses[class]++
 	if x.Missing == 0 {
 		o.complete++
+	}
+	if ok, err := o.choice.take(o.fold.Group(c), x); !ok {
+		return err
 	}
 	return o.sink.Exchange(x)
 }

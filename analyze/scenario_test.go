@@ -19,14 +19,16 @@ import (
 	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/exchange"
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/filter"
 	"github.com/ebpf-reel/reel/analyze/histogram"
+	"github.com/ebpf-reel/reel/analyze/sample"
 	"github.com/ebpf-reel/reel/format"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected facts of the scenarios")
 
 // TestScenarios analyzes each testdata/*.txtar: member "reel" is the text form of a reel, member "facts" what must come out,
-// one JSON object a line, in the order in which it comes out.
+// one JSON object a line, in the order in which it comes out. Members "rules" (of sampling) and "where" (a filter) may be there.
 func TestScenarios(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
 	if err != nil || len(files) == 0 {
@@ -41,6 +43,7 @@ func TestScenarios(t *testing.T) {
 			if len(bytes.TrimSpace(archive.Comment)) == 0 {
 				t.Error("a scenario begins with a sentence that says what it is about")
 			}
+			cfg := analyze.Config{Exchange: exchange.Config{Headers: true, Body: 64}}
 			var reel, want *txtar.File
 			show := ""
 			for i := range archive.Files {
@@ -51,12 +54,20 @@ func TestScenarios(t *testing.T) {
 					show = string(f.Data)
 				case "facts":
 					want = f
+				case "rules":
+					if cfg.Sample, err = sample.ParseFile(f.Data); err != nil {
+						t.Fatal(err)
+					}
+					cfg.Top = 2
+				case "where":
+					if cfg.Where, err = filter.Compile(strings.TrimSpace(string(f.Data))); err != nil {
+						t.Fatal(err)
+					}
 				}
 			}
 			if reel == nil {
 				t.Fatal("there is no member reel")
 			}
-			cfg := analyze.Config{Exchange: exchange.Config{Headers: true, Body: 64}}
 			r := run(t, parse(t, reel.Data), cfg)
 			check(t, r)
 			got := append(render(t, r), more(t, r, strings.Fields(show))...)
@@ -151,6 +162,13 @@ func render(t testing.TB, r *report) []byte {
 	}
 	for i := range r.Lookups {
 		line("lookup", lookupLine(&r.Lookups[i]))
+	}
+	for i := range r.Samples {
+		line("sample", sampleLine(&r.Samples[i]))
+	}
+	for i := range r.Result.Top {
+		t := &r.Result.Top[i]
+		line("top", []any{t.List, t.Edge.Client, t.Edge.Server, t.Side.String(), t.Rank, t.Exchange.ID})
 	}
 	for i := range r.Connections {
 		line("connection", connectionLine(&r.Connections[i]))
@@ -318,6 +336,28 @@ func exchangeLine(x *facts.Exchange) any {
 		msg(&x.Response), time.Duration(x.Start).String(), span(x.Duration), span(x.TTFB), lasted(x.Upload), lasted(x.Download), blockedCalls(x), x.Pairing.String(), missing(x.Missing),
 		x.Anomalies, x.Pipelined, x.Upgrade, x.Trace,
 	}
+}
+
+// sampleLine shows what was chosen and why, and how much of it is kept.
+func sampleLine(s *facts.Sample) any {
+	data := func(keep bool, most int, m *facts.Message) any {
+		if !keep {
+			return nil
+		}
+		var calls []string
+		for i := range m.Syscalls {
+			c := &m.Syscalls[i]
+			text := fmt.Sprintf("%v %v..%v %d", c.By, time.Duration(c.Start), time.Duration(c.End), c.Bytes)
+			if c.Blocked {
+				text += " blocked"
+			}
+			calls = append(calls, text)
+		}
+		return map[string]any{"max": most, "headers": len(m.Headers), "body": len(m.Body), "calls": calls, "left": m.LeftCalls}
+	}
+	x := s.Exchange
+	return map[string]any{"exchange": x.ID, "rule": s.Rule, "reason": s.Reason, "process": x.Process, "target": x.Target, "traced": x.Trace != nil,
+		"request": data(s.Request, s.RequestMax, &x.Request), "response": data(s.Response, s.ResponseMax, &x.Response)}
 }
 
 // blockedCalls says how many calls of an exchange blocked, and for how long; "" none did.

@@ -10,8 +10,10 @@ import (
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/exchange"
 	"github.com/ebpf-reel/reel/analyze/facts"
+	"github.com/ebpf-reel/reel/analyze/filter"
 	"github.com/ebpf-reel/reel/analyze/keyring"
 	"github.com/ebpf-reel/reel/analyze/order"
+	"github.com/ebpf-reel/reel/analyze/sample"
 	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/analyze/topology"
 	"github.com/ebpf-reel/reel/format"
@@ -37,6 +39,11 @@ type LookupSink interface {
 	Lookup(*facts.Lookup) error
 }
 
+// SampleSink is a Sink that also takes what rules choose: right before the exchange itself, and valid only during the call.
+type SampleSink interface {
+	Sample(*facts.Sample) error
+}
+
 // MemoryLimit is what an analysis needs at most, whatever it is fed: for debug.SetMemoryLimit, so that garbage is collected
 // before it grows beyond that.
 const MemoryLimit = 448 << 20
@@ -48,7 +55,10 @@ type Config struct {
 	Order     order.Limits
 	Conn      conn.Limits
 	Topology  topology.Limits
-	Processes int // programs that are named (256 Ki)
+	Processes int            // programs that are named (256 Ki)
+	Where     *filter.Filter // exchanges that the sink, the samples and the lists are about; nil: all. Edges and totals are of all
+	Sample    *sample.Rules  // nil: none is sampled
+	Top       int            // entries of each list in Result.Top; 0: there are none
 }
 
 // Result is what is known at the end.
@@ -57,6 +67,8 @@ type Result struct {
 	Summary   facts.Summary
 	Processes []facts.Process     // in order of time
 	Coverage  []facts.TLSCoverage // those of which most was not read first
+	Top       []facts.TopEntry    // the slowest and the failed exchanges, of all edges and of each
+	Matched   uint64              // exchanges that Where let pass
 	Ledger    []facts.LedgerEntry // most severe first
 	Keys      *keyring.Ring       // of the reel; what a record proved is found in it by the client random
 }

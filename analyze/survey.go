@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/ebpf-reel/reel/analyze/clock"
+	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/keyring"
 	"github.com/ebpf-reel/reel/analyze/ledger"
@@ -255,4 +256,12 @@ func (g *ground) summary(src Source, o *output) facts.Summary {
 		s.Duration = max(g.last.Sub(g.first), 0)
 	}
 	return s
+}
+
+// program returns what ran in the process of x.
+func (g *ground) program(c *conn.Conn, x *facts.Exchange) *process.Image {
+	if i := c.Image; i != nil && i.PID == x.PID {
+		return i
+	}
+	return g.processes.At(x.PID, x.Start)
 }

@@ -187,7 +187,10 @@ func (t *Table) untangle(c *Conn, d Dir) bool {
 			rows = append(rows, h)
 		}
 	}
-	slices.SortStableFunc(rows, func(a, b *heldRow) int {
+	if s.tiled(rows) {
+		return false
+	}
+	slices.SortStableFunc(rows, func(a, b *heldRow) int { // by number before, so that the order of arrival does not matter
 		return cmp.Or(cmp.Compare(entry(&a.io), entry(&b.io)), cmp.Compare(s.ahead(a.io.Seq), s.ahead(b.io.Seq)))
 	})
 	at, moved := s.seq, false
@@ -200,6 +203,20 @@ func (t *Table) untangle(c *Conn, d Dir) bool {
 		t.ledger.Add(ledger.StreamReordered, uint64(len(rows)), c.where(rows[0].io.Time))
 	}
 	return moved
+}
+
+// tiled reports whether the rows fill the stream by their own numbers. Then these are right: a number that was read too late is too
+// high, and no other one can be too low to make up for it.
+func (s *stream) tiled(rows []*heldRow) bool {
+	slices.SortStableFunc(rows, func(a, b *heldRow) int { return cmp.Compare(s.ahead(a.io.Seq), s.ahead(b.io.Seq)) })
+	at := s.seq
+	for _, h := range rows {
+		if h.io.Seq != at {
+			return false
+		}
+		at += format.Seq(uint32(h.io.Ret))
+	}
+	return true
 }
 
 // giveUp counts as lost what the rows that are due by a time wait for.

@@ -231,13 +231,18 @@ func (s *Set) Merge(o *Set) {
 			to = &series{intervals: make(map[int64]*facts.HTTP)}
 			s.endpoints[k] = to
 		}
-		merge(&to.all, &from.all, f.bins())
-		for at, h := range from.intervals {
-			if have := to.intervals[at]; have != nil {
-				merge(have, h, f.cfg.Bins)
-			} else {
-				to.intervals[at] = h
-			}
+		f.join(to, from)
+	}
+}
+
+// join adds what from counted to to. from is not used after the call.
+func (f *Fold) join(to, from *series) {
+	merge(&to.all, &from.all, f.bins())
+	for at, h := range from.intervals {
+		if have := to.intervals[at]; have != nil {
+			merge(have, h, f.cfg.Bins)
+		} else {
+			to.intervals[at] = h
 		}
 	}
 }
@@ -255,14 +260,25 @@ func (s *Set) Append(all, intervals []facts.Endpoint, side facts.Endpoint) (_, _
 	f := s.fold
 	type named struct {
 		method, route string
+		id            route.ID
 		e             *series
 	}
 	var list []named
 	for k, e := range s.endpoints {
-		list = append(list, named{k.method, f.routes.Template(k.route), e})
+		list = append(list, named{k.method, f.routes.Template(k.route), k.route, e})
 	}
-	slices.SortFunc(list, func(a, b named) int { return cmp.Or(cmp.Compare(a.route, b.route), cmp.Compare(a.method, b.method)) })
-	for _, n := range list {
+	slices.SortFunc(list, func(a, b named) int {
+		return cmp.Or(cmp.Compare(a.route, b.route), cmp.Compare(a.method, b.method), cmp.Compare(a.id, b.id))
+	})
+	whole := list[:0]
+	for _, n := range list { // routes of several hosts may read alike
+		if i := len(whole) - 1; i >= 0 && whole[i].route == n.route && whole[i].method == n.method {
+			f.join(whole[i].e, n.e)
+		} else {
+			whole = append(whole, n)
+		}
+	}
+	for _, n := range whole {
 		out := side
 		out.Method, out.Route = n.method, n.route
 		out.HTTP = n.e.all

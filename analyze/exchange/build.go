@@ -29,6 +29,7 @@ func (e *Engine) pending() *pending {
 // recycle empties x for its next use; slices keep their memory.
 func (e *Engine) recycle(x *pending) {
 	e.outstanding--
+	e.bodies -= len(x.ex.Request.Body) + len(x.ex.Response.Body)
 	if len(e.free) > 4096 {
 		return
 	}
@@ -84,8 +85,11 @@ func (e *Engine) message(out *facts.Message, t *edges, sd *side, m *http1.Messag
 	if e.cfg.Headers {
 		out.Headers = m.AppendHeaders(out.Headers[:0])
 	}
-	if e.cfg.Body > 0 {
+	if n := len(m.Body()); n > 0 && e.bodies+n <= maxBodies {
 		out.Body = append(out.Body[:0], m.Body()...)
+		e.bodies += n
+	} else if n > 0 {
+		e.ledger.Add(ledger.BodiesFull, 1, ledger.Where{At: m.Last.End, PID: m.Last.PID})
 	}
 }
 

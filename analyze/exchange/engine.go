@@ -26,9 +26,10 @@ type Config struct {
 
 // Limits of what is kept at a time; what is beyond is counted.
 const (
-	maxPipeline    = 4096    // requests of one connection without a response
-	maxOutstanding = 1 << 18 // of all connections
-	maxTarget      = 8 << 10 // bytes of a request target
+	maxPipeline    = 4096     // requests of one connection without a response
+	maxOutstanding = 1 << 18  // of all connections
+	maxTarget      = 8 << 10  // bytes of a request target
+	maxBodies      = 64 << 20 // bytes of content of exchanges that are not complete
 )
 
 // Engine is the conn.Handler that finds exchanges.
@@ -40,6 +41,7 @@ type Engine struct {
 	lineage     *lineage.Tracker
 	lastID      facts.ExchangeID
 	outstanding int
+	bodies      int // bytes of content that outstanding exchanges hold
 	parsers     pool
 	free        []*pending
 	names       interner

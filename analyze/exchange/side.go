@@ -36,9 +36,10 @@ var tiers = [...]struct {
 	upTo   int // parsers in use
 	limits http1.Limits
 }{
-	{1 << 10, http1.Limits{Head: 64 << 10, Fields: 256}},
-	{1 << 13, http1.Limits{Head: 8 << 10, Fields: 64}},
-	{1 << 15, http1.Limits{Head: 1 << 10, Fields: 16}},
+	{1 << 6, http1.Limits{Head: 64 << 10, Fields: 256, Body: 1 << 20}},
+	{1 << 10, http1.Limits{Head: 64 << 10, Fields: 256, Body: 64 << 10}},
+	{1 << 13, http1.Limits{Head: 8 << 10, Fields: 64, Body: 4 << 10}},
+	{1 << 15, http1.Limits{Head: 1 << 10, Fields: 16, Body: 512}},
 }
 
 // side returns the direction's parser; nil when there are too many.
@@ -79,7 +80,7 @@ func (e *Engine) acquire(kind http1.Kind) *side {
 		}
 		sd := &side{kind: kind, tier: tier}
 		limits := tiers[tier].limits
-		limits.Body = e.cfg.Body
+		limits.Body = min(limits.Body, e.cfg.Body)
 		sd.p = http1.NewParser(kind, limits, sd)
 		return sd
 	}
@@ -100,7 +101,7 @@ func (s *session) release(d conn.Dir) {
 // rest gives the parser back when it is between two messages and others may need it.
 func (s *session) rest(d conn.Dir) {
 	sd := s.sides[d]
-	if sd == nil || s.e.parsers.used < tiers[0].upTo/2 || !sd.boundary || sd.p.InMessage() || sd.p.Account().Pending > 0 ||
+	if sd == nil || s.e.parsers.used < tiers[1].upTo/2 || !sd.boundary || sd.p.InMessage() || sd.p.Account().Pending > 0 ||
 		sd.p.Protocol() != http1.HTTP1 {
 		return
 	}

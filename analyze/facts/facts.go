@@ -3,6 +3,7 @@
 package facts
 
 import (
+	"iter"
 	"time"
 
 	"github.com/ebpf-reel/reel/analyze/histogram"
@@ -89,6 +90,43 @@ const (
 	HeadCut                                // a head is not whole: headers after the cut are unknown
 	LengthUnknown                          // where a message ends is not known: its BodyBytes and WireBytes are what was seen
 )
+
+// lacks are the names of the bits, and what they mean.
+var lacks = [...]struct{ name, doc string }{
+	{"no_request", "the response was seen, its request was not"},
+	{"no_response", "the request was seen, no response before the end of connection or reel"},
+	{"request_gap", "bytes of the request are lost"},
+	{"response_gap", "bytes of the response are lost"},
+	{"request_cut", "body bytes of the request were not captured; lengths are exact"},
+	{"response_cut", "body bytes of the response were not captured; lengths are exact"},
+	{"start_unknown", "it began before the capture"},
+	{"end_unknown", "it was still running at the end of the reel or of the connection"},
+	{"malformed", "the parser named an anomaly in it"},
+	{"head_cut", "a head is not whole: fields after the cut are unknown"},
+	{"length_unknown", "where a message ends is not known: its sizes are what was seen"},
+}
+
+// Names returns the names of what is missing, by bit; they are what tables and filters say.
+func (c Completeness) Names() []string {
+	var names []string
+	for i := range lacks {
+		if c&(1<<i) != 0 {
+			names = append(names, lacks[i].name)
+		}
+	}
+	return names
+}
+
+// Lacks yields every name of what can be missing, and what it means.
+func Lacks() iter.Seq2[string, string] {
+	return func(yield func(name, doc string) bool) {
+		for _, l := range lacks {
+			if !yield(l.name, l.doc) {
+				return
+			}
+		}
+	}
+}
 
 // Header is one field of a head, as sent.
 type Header struct{ Name, Value string }

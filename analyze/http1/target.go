@@ -1,6 +1,9 @@
 package http1
 
-import "bytes"
+import (
+	"bytes"
+	"strings"
+)
 
 // form tells which of the four forms of RFC 9112 §3.2 a target has.
 func form(method, target []byte) Form {
@@ -52,3 +55,24 @@ func authority(target []byte) []byte {
 	}
 	return a
 }
+
+// SplitTarget returns path and query of a request target: of an absolute-form one without scheme and authority. The target of
+// CONNECT and the asterisk are paths here.
+func SplitTarget(target string) (path, query string) {
+	if i := schemeEnd([]byte(target[:min(len(target), maxScheme)])); i > 0 {
+		rest := target[i+len("://"):]
+		slash := strings.IndexAny(rest, "/?")
+		switch {
+		case slash < 0:
+			return "/", ""
+		case rest[slash] == '?':
+			return "/", rest[slash+1:]
+		}
+		target = rest[slash:]
+	}
+	path, query, _ = strings.Cut(target, "?")
+	return path, query
+}
+
+// maxScheme bounds where the end of a scheme is looked for.
+const maxScheme = 32

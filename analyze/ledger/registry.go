@@ -131,6 +131,9 @@ const (
 	PipelineFull
 	LineageCrowded
 	ParsersFull
+	BodiesFull
+	SamplesLeft
+	TopFolded
 	NotHTTP
 	DNSUnread
 	DNSUnasked
@@ -268,6 +271,9 @@ var registry = [numNames]registered{
 	PipelineFull:       {"pipeline_full", facts.Notice, Analysis, "More requests of one connection wait for a response than the analysis keeps; the oldest are shown unanswered."},
 	LineageCrowded:     {"lineage_crowded", facts.Notice, Analysis, "A process served more requests at a time than the analysis follows: what those beyond called is not known."},
 	ParsersFull:        {"parsers_full", facts.DataLoss, Analysis, "More connections were inside a message than the analysis follows; the messages of the others are not shown."},
+	BodiesFull:         {"bodies_full", facts.Info, Analysis, "More content of messages waited for its exchange to be complete than the analysis keeps: exchanges are shown without it."},
+	SamplesLeft:        {"samples_left", facts.Notice, Analysis, "The rules choose more exchanges than their limit: the later ones are not in the samples; raise limit, or the rules' bounds."},
+	TopFolded:          {"top_lists_folded", facts.Info, Analysis, "There are more edges than lists of their slowest exchanges are kept of: exchanges of the others are in the lists of all edges only."},
 	NotHTTP:            {"not_http", facts.Info, Analysis, "Connections speak something other than HTTP/1: their bytes are counted, their content is not shown."},
 
 	DNSUnread:      {"dns_unread", facts.Notice, Analysis, "Datagrams of port 53 are no DNS messages, or were cut before their question ends; if they were cut, raise --snaplen."},

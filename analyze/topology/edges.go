@@ -48,6 +48,7 @@ func (f *Fold) Result(listens Listener) Result {
 		if fl.role == format.RoleServer {
 			k.client, k.server = other, self
 		}
+		fl.edge = facts.EdgeKey{Client: k.client, Server: k.server, Port: k.port, Protocol: k.protocol}
 		e := edges[k]
 		if e == nil {
 			e = &edge{Edge: facts.Edge{Client: k.client, Server: k.server, Port: k.port, Protocol: k.protocol}}

@@ -51,6 +51,7 @@ type flow struct {
 	roleBy    conn.RoleBy
 	side      facts.Side
 	endpoints *endpoint.Set // nil: no exchanges
+	edge      facts.EdgeKey // once the result is asked for
 }
 
 // reported is what a connection has given to a flow that it left.
