@@ -161,6 +161,7 @@ type Facts struct {
 	Coverage  []facts.TLSCoverage
 	Endpoints []facts.Endpoint // methods and routes of edges
 	Intervals []facts.Endpoint // the same by time
+	Top       []facts.TopEntry // the slowest and the failed exchanges
 }
 
 // Data returns what was kept, together with f, ready for a renderer. The Collector may be used on.

@@ -25,6 +25,10 @@ type Data struct {
 	Connections []Connection // by ID
 	Exchanges   []Exchange   // by ID
 	Left        LeftOut
+
+	Where   string // expression that the shown exchanges were chosen by; "" none
+	Matched uint64 // exchanges for which it is true
+	List    int    // exchanges in each list of a text; 0: as many as the text likes, -1: none
 }
 
 // Privacy says what of the recorded processes' content the document may hold (DESIGN D15).

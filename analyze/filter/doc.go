@@ -1,6 +1,7 @@
 package filter
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -35,7 +36,7 @@ func Describe(w io.Writer) error {
 		"- A time that is not known compares with nothing: `duration < 1s` and `duration > 1s` are both false. `duration != duration` finds them.\n" +
 		"- `// …` to the end of the line and `/* … */` are comments. The language is that of [expr](https://expr-lang.org/docs/language-definition), with\n" +
 		"  the fields and functions below and no others.\n\n" +
-		"An error points at its column:\n\n    " + strings.ReplaceAll(exampleError().Error(), "\n", "\n    ") + "\n\n" +
+		"An error points at its column:\n\n    " + strings.ReplaceAll(exampleError(), "\n", "\n    ") + "\n\n" +
 		"This page is made from the code: `go test ./analyze/filter -update`.\n\n## Examples\n\n| expression | what it finds |\n|---|---|\n")
 	for _, e := range Examples {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", strings.ReplaceAll(e.Text, "|", `\|`), e.For)
@@ -58,7 +59,12 @@ func Describe(w io.Writer) error {
 	return err
 }
 
-func exampleError() error {
+// exampleError is what the command line prints for an expression that is wrong.
+func exampleError() string {
 	_, err := Compile(`duration > 200ms && stauts >= 500`)
-	return err
+	var e *Error
+	if !errors.As(err, &e) {
+		return "it is none"
+	}
+	return e.Error() + "\n" + e.Pointer()
 }

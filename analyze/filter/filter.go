@@ -39,9 +39,17 @@ func (e *Error) Error() string {
 	if e.Line == 0 {
 		return e.Msg
 	}
+	return fmt.Sprintf("%s (line %d, column %d)", e.Msg, e.Line, e.Col)
+}
+
+// Pointer returns the line of the expression and, below it, a mark at the column; "" when the place is not known.
+func (e *Error) Pointer() string {
+	if e.Line == 0 {
+		return ""
+	}
 	lines := strings.Split(e.Text, "\n")
 	line := strings.ReplaceAll(lines[min(e.Line, len(lines))-1], "\t", " ")
-	return fmt.Sprintf("%s (line %d, column %d)\n  %s\n  %s^", e.Msg, e.Line, e.Col, line, strings.Repeat(" ", e.Col-1))
+	return line + "\n" + strings.Repeat(" ", e.Col-1) + "^"
 }
 
 // Compile reads an expression. The error is an *Error.

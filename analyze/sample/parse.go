@@ -32,16 +32,16 @@ type ruleText struct {
 	MaxResponseBytes string `yaml:"max_response_bytes"`
 }
 
-// maxFile bounds a rules file, in bytes, and maxRules its rules.
+// MaxFile bounds a rules file, in bytes, and maxRules its rules.
 const (
-	maxFile  = 1 << 20
+	MaxFile  = 1 << 20
 	maxRules = 1000
 )
 
 // ParseFile reads a rules file (YAML; docs/sampling.md). The error says which line, or which rule.
 func ParseFile(data []byte) (*Rules, error) {
-	if len(data) > maxFile {
-		return nil, fmt.Errorf("the rules have %d bytes: at most %d are taken", len(data), maxFile)
+	if len(data) > MaxFile {
+		return nil, fmt.Errorf("the rules have %d bytes: at most %d are taken", len(data), MaxFile)
 	}
 	var d document
 	if err := yaml.UnmarshalWithOptions(data, &d, yaml.Strict(), yaml.DisallowUnknownField()); err != nil {

@@ -8,8 +8,11 @@ import (
 	"github.com/ebpf-reel/reel/format"
 )
 
-// DefaultTop is how many exchanges a list has.
-const DefaultTop = 10
+// DefaultTop is how many exchanges a list has, MaxTop how many it can have.
+const (
+	DefaultTop = 10
+	MaxTop     = 1000
+)
 
 // maxGroups bounds the groups that have lists of their own; exchanges of others are in the lists of all.
 const maxGroups = 4096
@@ -28,7 +31,7 @@ type lists [len(facts.TopLists)]heap
 
 // NewTop returns an empty Top whose lists have size entries; 0: DefaultTop.
 func NewTop[G comparable](size int) *Top[G] {
-	return &Top[G]{size: min(cmp.Or(size, DefaultTop), 1000), groups: make(map[G]*lists)}
+	return &Top[G]{size: min(cmp.Or(size, DefaultTop), MaxTop), groups: make(map[G]*lists)}
 }
 
 // Left returns how many exchanges belong to groups beyond the bound.

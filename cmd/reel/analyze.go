@@ -16,6 +16,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/route"
+	"github.com/ebpf-reel/reel/analyze/sample"
 	"github.com/ebpf-reel/reel/report"
 	"github.com/ebpf-reel/reel/report/table"
 	"github.com/ebpf-reel/reel/report/text"
@@ -27,6 +28,9 @@ type analyzeOptions struct {
 	keylog              string
 	routes              []string
 	names               string
+	rules, where        string
+	samples             []string
+	top                 int
 	strict, force, keep bool
 }
 
@@ -37,12 +41,14 @@ func newAnalyzeCommand() *cobra.Command {
 		Short: "Rebuild connections and exchanges, print a summary, write tables",
 		Long: `analyze rebuilds connections, HTTP exchanges and who calls whom from a reel, and prints a summary that begins with
 what was lost. It needs neither privileges nor the machine that was recorded. With -o it also writes tables
-(docs/tables.md): connections, exchanges, lookups, edges, their metrics, endpoints, nodes, processes, tls_coverage,
+(docs/tables.md): connections, exchanges, lookups, edges, their metrics, endpoints, top, samples, events, nodes, processes, tls_coverage,
 ledger.`,
 		Example: `  reel analyze checkout.reel
   reel analyze checkout.reel -o checkout.tables
   reel analyze checkout.reel -o checkout.tables --format csv --strict
   reel analyze checkout.reel --names /etc/hosts
+  reel analyze checkout.reel --where 'status >= 500 && duration > 200ms && path matches "^/api"'
+  reel analyze checkout.reel -o checkout.tables --rules rules.yaml
   reel analyze checkout.reel -o checkout.tables --route '/shops/{shop}/items/{item}'`,
 		Args: oneArg("the reel to analyze"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -54,6 +60,10 @@ ledger.`,
 	flags.StringVar(&opts.format, "format", string(table.Parquet), "of the tables: parquet, arrow, csv, jsonl, or table (text)")
 	flags.StringArrayVar(&opts.routes, "route", nil, "count requests whose path matches the `TEMPLATE` (/users/{id}) as one endpoint; may be repeated, the first that matches counts")
 	namesFlag(cmd, &opts.names)
+	flags.StringVar(&opts.rules, "rules", "", "sample exchanges by the rules in `FILE` (docs/sampling.md)")
+	flags.StringArrayVar(&opts.samples, "sample", nil, "sample exchanges by a `RULE`: 'uri=^/checkout min-duration=200ms 5xx request response'; may be repeated, the first whose uri matches decides")
+	flags.StringVar(&opts.where, "where", "", "only exchanges for which `EXPR` is true (docs/filter.md); edges and totals are of all")
+	flags.IntVar(&opts.top, "top", sample.DefaultTop, "show `N` exchanges in each list of the slowest and the failed")
 	flags.BoolVar(&opts.strict, "strict", false, "exit with 4 when data was lost")
 	flags.BoolVar(&opts.force, "force", false, "write into DIR if it exists, over its tables")
 	keylogFlag(cmd, &opts.keylog)
@@ -73,8 +83,10 @@ func parseRoutes(given []string) ([]route.Template, error) {
 	return out, nil
 }
 
-// What the summary on the terminal shows of exchanges: the collector keeps that and no more.
-var terminalLimits = report.Limits{Exchanges: 8 * text.Rows, Details: 1, Connections: 1}
+// terminalLimits are what the summary on the terminal shows of exchanges: the collector keeps that and no more.
+func terminalLimits(top int) report.Limits {
+	return report.Limits{Exchanges: 8 * max(text.Rows, top), Details: 1, Connections: 1}
+}
 
 func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io.Writer) error {
 	tableFormat, err := table.ParseFormat(opts.format)
@@ -82,6 +94,10 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 		return &usageError{err.Error()}
 	}
 	routes, err := parseRoutes(opts.routes)
+	if err != nil {
+		return err
+	}
+	rules, where, err := opts.choice()
 	if err != nil {
 		return err
 	}
@@ -96,7 +112,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 	defer reel.Close()
 
 	limitMemory()
-	collector := report.NewCollector(terminalLimits)
+	collector := report.NewCollector(terminalLimits(opts.top))
 	var sink analyze.Sink = collector
 	finish := func(*analyze.Result) error { return nil }
 	if opts.output != "" {
@@ -119,7 +135,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 			return nil
 		}
 	}
-	cfg := analyze.Config{TLS: secrets}
+	cfg := analyze.Config{TLS: secrets, Sample: rules, Where: where, Top: opts.top}
 	cfg.Topology.Endpoints.Given = routes
 	if cfg.Topology.Names, err = readNames(opts.names); err != nil {
 		return err
@@ -133,6 +149,12 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 	}
 	data := collector.Data(*reportFacts(res))
 	data.Reel = filepath.Base(filepath.Clean(path))
+	if data.List = opts.top; opts.top == 0 {
+		data.List = -1
+	}
+	if cfg.Where != nil {
+		data.Where, data.Matched = cfg.Where.String(), res.Matched
+	}
 	if err := text.Summary(stdout, data); err != nil {
 		return err
 	}
@@ -145,7 +167,7 @@ func runAnalyze(ctx context.Context, path string, opts analyzeOptions, stdout io
 // reportFacts hands an analysis to those who show it.
 func reportFacts(res *analyze.Result) *report.Facts {
 	return &report.Facts{Summary: res.Summary, Nodes: res.Nodes, Edges: res.Edges, Ledger: res.Ledger, Processes: res.Processes,
-		Endpoints: res.Endpoints, Intervals: res.Intervals, Coverage: res.Coverage}
+		Endpoints: res.Endpoints, Intervals: res.Intervals, Coverage: res.Coverage, Top: res.Top}
 }
 
 // limitMemory lets the garbage collector work harder before the analysis grows beyond its bound, unless GOMEMLIMIT says otherwise.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/ebpf-reel/reel/analyze/filter"
 )
 
 // run executes one command line and returns its exit code.
@@ -20,18 +23,28 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) exitCode {
 	err := root.Execute()
 	if err != nil {
 		fmt.Fprintln(stderr, "reel:", sentence(err.Error()))
+		var wrong *filter.Error
+		if errors.As(err, &wrong) && wrong.Line > 0 {
+			for line := range strings.SplitSeq(wrong.Pointer(), "\n") {
+				fmt.Fprintln(stderr, "  "+printable(line))
+			}
+		}
 	}
 	return codeOf(err)
 }
 
 // sentence makes a message one line that a terminal prints as it is: names in it may come from a hostile reel.
 func sentence(s string) string {
+	return printable(strings.Join(strings.Fields(s), " "))
+}
+
+func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if !strconv.IsPrint(r) {
 			return '?'
 		}
 		return r
-	}, strings.Join(strings.Fields(s), " "))
+	}, s)
 }
 
 func newRootCommand() *cobra.Command {

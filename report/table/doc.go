@@ -42,6 +42,9 @@ func Describe(w io.Writer) error {
 The same by the time at which exchanges began. Intervals are a second wide; when there would be more than 32,768 of them in all, they are two, four ...
 seconds wide: interval_ns says it. Columns are those of endpoints. Histograms have at most 64 bins here: their error is greater, and said.
 `)
+	describe[topRow](p, "top", "A place in a list of the slowest, or of the slowest failed exchanges: of all edges, and of each side of each edge.")
+	describe[sampleRow](p, "samples", "One exchange that a rule of [sampling](sampling.md) chose. Empty without `--rules` and `--sample`.")
+	describe[eventRow](p, "events", "Something that happened in a sampled exchange: its request, its response, or a system call that moved bytes of one.")
 	describe[nodeRow](p, "nodes", "A program (all processes of one name and executable in one pod, container or host), or a remote address.")
 	describe[processRow](p, "processes", "One program that a process ran: from a fork, an exec or its first sight until the next exec, or its end.")
 	describe[coverageRow](p, "tls_coverage", "How much of the TLS of one process was read, and why not all.")
@@ -69,7 +72,7 @@ var parentNames = [...]struct{ name, doc string }{
 var Views string
 
 // Tables are the names of all tables.
-var Tables = []string{"connections", "connection_metrics", "exchanges", "lookups", "edges", "edge_metrics", "endpoints", "endpoint_intervals", "nodes", "processes", "tls_coverage", "ledger"}
+var Tables = []string{"connections", "connection_metrics", "exchanges", "lookups", "edges", "edge_metrics", "endpoints", "endpoint_intervals", "top", "samples", "events", "nodes", "processes", "tls_coverage", "ledger"}
 
 const intro = `# The tables of an analysis
 

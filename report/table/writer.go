@@ -66,6 +66,8 @@ type Writer struct {
 	connMetrics *stream[connectionMetricRow]
 	exchanges   *stream[exchangeRow]
 	lookups     *stream[lookupRow]
+	samples     *stream[sampleRow]
+	events      *stream[eventRow]
 	addresses   addresses
 	missing     missingSets
 	single      facts.Metric // of one value
@@ -85,6 +87,12 @@ func New(f Format, info Info, create Create) (*Writer, error) {
 		return nil, errors.Join(err, w.Close())
 	}
 	if w.lookups, err = openTable[lookupRow](w, "lookups"); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	if w.samples, err = openTable[sampleRow](w, "samples"); err != nil {
+		return nil, errors.Join(err, w.Close())
+	}
+	if w.events, err = openTable[eventRow](w, "events"); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
@@ -116,6 +124,7 @@ func (w *Writer) Finish(f *report.Facts) error {
 		writeTable(w, "edge_metrics", flat(f.Edges, edgeMetricRows)),
 		writeTable(w, "endpoints", each(f.Endpoints, func(e *facts.Endpoint) endpointRow { return endpointRowOf(e, whole) })),
 		writeTable(w, "endpoint_intervals", each(f.Intervals, func(e *facts.Endpoint) endpointRow { return endpointRowOf(e, whole) })),
+		writeTable(w, "top", each(f.Top, topRowOf)),
 		writeTable(w, "nodes", each(f.Nodes, nodeRowOf)),
 		writeTable(w, "processes", each(f.Processes, processRowOf)),
 		writeTable(w, "tls_coverage", each(f.Coverage, coverageRowOf)),
@@ -149,7 +158,7 @@ func flat[T, R any](items []T, rows func(*T) []R) iter.Seq[R] {
 
 // Close ends the growing tables, with what they have.
 func (w *Writer) Close() error {
-	return errors.Join(w.connections.close(), w.connMetrics.close(), w.exchanges.close(), w.lookups.close())
+	return errors.Join(w.connections.close(), w.connMetrics.close(), w.exchanges.close(), w.lookups.close(), w.samples.close(), w.events.close())
 }
 
 func writeTable[T any](w *Writer, name string, rows iter.Seq[T]) error {

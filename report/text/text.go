@@ -3,6 +3,7 @@
 package text
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"strconv"
@@ -31,8 +32,13 @@ func Summary(w io.Writer, d *report.Data) error {
 	p.lookups(d)
 	p.killed(d)
 	p.transport(d)
-	p.exchanges("slowest", d.Slowest(Rows))
-	p.exchanges("errors", d.Errors(Rows))
+	if d.Where != "" {
+		p.printf("\nShown below: %s for which %s\n", quantity.Of(d.Matched, "exchange"), visible.Cut(visible.Text(d.Where), 200))
+	}
+	if n := cmp.Or(d.List, Rows); n > 0 {
+		p.exchanges("slowest", d.Slowest(n))
+		p.exchanges("errors", d.Errors(n))
+	}
 	return p.err
 }
 
