@@ -31,7 +31,7 @@ func withoutUnits(text string) (string, units, error) {
 	var moved units
 	line, col, newCol := 1, 0, 0
 	for i := 0; i < len(text); {
-		n := 1
+		var n int
 		switch c := text[i]; {
 		case c == '"' || c == '\'' || c == '`':
 			n = quoted(text[i:])
