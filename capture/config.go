@@ -52,8 +52,11 @@ type Config struct {
 	// HostRoots are directories where the files of container runtimes are looked for, as below "/"; nil: those of this machine.
 	HostRoots []string
 
-	Filter format.Filter // masks what is sealed
-	TLS    TLSMode
+	Filter   format.Filter // masks what is sealed
+	TLS      TLSMode
+	KeepKeys bool // the reel keeps the secrets of TLS connections, and what they open as it was sent
+	// Opener replaces secrets and what they open by plaintext when the reel is finished; needed unless KeepKeys.
+	Opener format.Opener
 	// TLSShare is how much of one processor plaintext probes that nobody asked for (TLSAuto) may take from a process; 0: DefaultTLSShare.
 	TLSShare float64
 	// Deriver makes what turns master secrets into keys; nil: master secrets are dropped.
@@ -223,11 +226,19 @@ func (c *Config) segment() int64 {
 }
 
 func (c *Config) writerConfig() format.WriterConfig {
-	return format.WriterConfig{SegmentBytes: c.segment(), SegmentTime: c.SegmentTime, FlushInterval: c.FlushInterval, Filter: c.Filter}
+	return format.WriterConfig{SegmentBytes: c.segment(), SegmentTime: c.SegmentTime, FlushInterval: c.FlushInterval, Filter: c.Filter, Opener: c.opener()}
 }
 
 func (c *Config) flightConfig() format.FlightConfig {
-	return format.FlightConfig{Bytes: c.Flight.Bytes, Time: c.Flight.Time, FlushInterval: c.FlushInterval, Filter: c.Filter}
+	return format.FlightConfig{Bytes: c.Flight.Bytes, Time: c.Flight.Time, FlushInterval: c.FlushInterval, Filter: c.Filter, Opener: c.opener()}
+}
+
+// opener is what finishes a reel; nil: keys stay.
+func (c *Config) opener() format.Opener {
+	if c.KeepKeys {
+		return nil
+	}
+	return c.Opener
 }
 
 // targetNames says for the manifest how processes were chosen.

@@ -258,7 +258,7 @@ func captureInfo(cfg *Config, clock Clock, cpus int) (info format.CaptureInfo, e
 	return format.CaptureInfo{
 		Tool: cfg.Tool, Host: unix.ByteSliceToString(u.Nodename[:]), Kernel: unix.ByteSliceToString(u.Release[:]), Arch: runtime.GOARCH,
 		BootID: strings.TrimSpace(string(boot)), CPUs: cpus, Command: cfg.CommandLine, Targets: cfg.targetNames(), On: cfg.on(),
-		Snaplen: cfg.Snaplen, Ports: cfg.Ports, Payload: cfg.Payload, StartWall: now.Realtime,
+		Snaplen: cfg.Snaplen, Ports: cfg.Ports, Payload: cfg.Payload, KeepKeys: cfg.KeepKeys, StartWall: now.Realtime,
 	}, nil
 }
 

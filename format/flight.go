@@ -23,6 +23,7 @@ type FlightConfig struct {
 	JournalBytes  int64         // of one journal, the step in which the oldest rows go; a 32nd of Bytes, at most 32 MiB
 	FlushInterval time.Duration // what a crash may lose; 1 s
 	Filter        Filter        // masks what is sealed of a snap
+	Opener        Opener        // as of WriterConfig, of a snap
 	FS            FS            // OS{}
 }
 

@@ -259,6 +259,7 @@ func (p *PendingSnap) Seal(worker SealWorker, rest func(time.Duration)) (*Manife
 	r := &recovery{dir: p.dir, fsys: p.f.cfg.FS, snap: true, worker: worker, opts: RecoverOptions{
 		FS: p.f.cfg.FS, Tool: p.manifest.Capture.Tool, Now: p.manifest.Snap.When, Rest: rest,
 		Filter: func(*Manifest) (Filter, error) { return p.f.cfg.Filter.Fresh(), nil },
+		Opener: func(*Manifest) Opener { return p.f.cfg.Opener },
 	}}
 	err := r.begin()
 	if err == nil {

@@ -96,6 +96,9 @@ func (s *ioSource) attach(b *rowBatch[ioRow]) error {
 			return fmt.Errorf("block %d has more than %d bytes of payload", r.block, maxBlockBytes)
 		}
 		r.Payload = data
+		if len(data) < int(r.Captured) && r.Cut == CutNone && r.ref >= 0 {
+			r.Cut = CutPolicy
+		}
 	}
 	return nil
 }

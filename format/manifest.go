@@ -33,20 +33,21 @@ const (
 
 // CaptureInfo says what was recorded, where and how: fixed when the reel is created.
 type CaptureInfo struct {
-	Tool      string   `json:"tool"`       // "reel 0.1.0"
-	Host      string   `json:"host"`       // nodename
-	Kernel    string   `json:"kernel"`     // release: "6.18.0"
-	Arch      string   `json:"arch"`       // GOARCH of the recorder
-	BootID    string   `json:"boot_id"`    // /proc/sys/kernel/random/boot_id
-	CPUs      int      `json:"cpus"`       // possible CPUs, as the kernel numbers them
-	Command   []string `json:"command"`    // of the recorder, masked (D15)
-	Targets   []string `json:"targets"`    // how processes were chosen: "pid 4711", "comm nginx"
-	On        []string `json:"on"`         // what is on: "net", "tls", ... (D19)
-	Snaplen   uint32   `json:"snaplen"`    // bytes per message; FullSnaplen: all
-	Ports     []uint16 `json:"ports"`      // empty: all
-	Payload   string   `json:"payload"`    // policy: "none", "heads", "snap", "full"
-	Filter    string   `json:"filter"`     // Filter.Version; Create sets it
-	StartWall WallTime `json:"start_wall"` // when the capture began
+	Tool      string   `json:"tool"`                // "reel 0.1.0"
+	Host      string   `json:"host"`                // nodename
+	Kernel    string   `json:"kernel"`              // release: "6.18.0"
+	Arch      string   `json:"arch"`                // GOARCH of the recorder
+	BootID    string   `json:"boot_id"`             // /proc/sys/kernel/random/boot_id
+	CPUs      int      `json:"cpus"`                // possible CPUs, as the kernel numbers them
+	Command   []string `json:"command"`             // of the recorder, masked (D15)
+	Targets   []string `json:"targets"`             // how processes were chosen: "pid 4711", "comm nginx"
+	On        []string `json:"on"`                  // what is on: "net", "tls", ... (D19)
+	Snaplen   uint32   `json:"snaplen"`             // bytes per message; FullSnaplen: all
+	Ports     []uint16 `json:"ports"`               // empty: all
+	Payload   string   `json:"payload"`             // policy: "none", "heads", "snap", "full"
+	Filter    string   `json:"filter"`              // Filter.Version; Create sets it
+	KeepKeys  bool     `json:"keep_keys,omitempty"` // keys of TLS connections stay in the reel (since version 2)
+	StartWall WallTime `json:"start_wall"`          // when the capture began
 	// Checks is what the recorder found of its node, as reel doctor does; empty before schema version 2.
 	Checks []Check `json:"checks,omitempty"`
 }

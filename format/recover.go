@@ -13,6 +13,8 @@ type RecoverOptions struct {
 	// Filter makes what the rows of journals go through on their way into segments. It is given the manifest that was found, or
 	// rebuilt: the filter must not mask less than the recorder would have (DESIGN D15). An error refuses the recovery.
 	Filter func(*Manifest) (Filter, error)
+	// Opener replaces keys and what they open by plaintext. It is asked as Filter is; nil, as its result may be: keys stay.
+	Opener func(*Manifest) Opener
 	DryRun bool     // say what would be done, and change nothing
 	Tool   string   // for the manifest: "reel 0.1.0"
 	Now    WallTime // for the manifest
@@ -234,8 +236,28 @@ func (r *recovery) run() error {
 	if err := r.fsys.SyncDir(r.dir); err != nil {
 		return diskError(r.dir, err)
 	}
+	if err := r.finish(); err != nil {
+		return err
+	}
 	r.manifest.Clean, r.manifest.Unsealed = true, ""
 	return r.store()
+}
+
+// finish replaces keys by what they open.
+func (r *recovery) finish() error {
+	var opener Opener
+	if r.opts.Opener != nil {
+		opener = r.opts.Opener(r.manifest)
+	}
+	if opener == nil {
+		return nil
+	}
+	f := finishing{fsys: r.fsys, dir: r.dir, manifest: r.manifest, opener: opener, filter: r.filter.Fresh(), rest: r.opts.Rest}
+	m, err := f.run()
+	if err == nil {
+		r.manifest = m
+	}
+	return err
 }
 
 // replaceManifest keeps the damaged manifest under another name, and stores the rebuilt one.

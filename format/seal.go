@@ -266,18 +266,24 @@ type sealBatch[R any] struct {
 
 func addRow[R any](s *sealer, b **sealBatch[R], def *table[R], row R) (full bool, err error) {
 	if *b == nil {
-		name := def.id.String() + ".parquet"
-		path := join(s.dir, name)
-		f, err := s.fsys.Create(path)
-		if err != nil {
+		if *b, err = openBatch(s, def.id.String()+".parquet", def); err != nil {
 			return false, err
 		}
-		out := newHashWriter(f)
-		*b = &sealBatch[R]{fsys: s.fsys, path: path, file: f, out: out, name: segmentName(s.id.segment) + "/" + name, w: newTableWriter(def, s.id, out)}
 		s.tables = append(s.tables, *b)
 	}
 	(*b).rows = append((*b).rows, row)
 	return len((*b).rows) >= blockRows, nil
+}
+
+// openBatch begins a file of the segment.
+func openBatch[R any](s *sealer, name string, def *table[R]) (*sealBatch[R], error) {
+	path := join(s.dir, name)
+	f, err := s.fsys.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	out := newHashWriter(f)
+	return &sealBatch[R]{fsys: s.fsys, path: path, file: f, out: out, name: segmentName(s.id.segment) + "/" + name, w: newTableWriter(def, s.id, out)}, nil
 }
 
 func (b *sealBatch[R]) flush() error {

@@ -170,6 +170,16 @@ func (q *sealQueue) seal(j *journal) {
 	}
 }
 
+// finish replaces keys by what they open.
+func (q *sealQueue) finish() error {
+	f := finishing{fsys: q.cfg.FS, dir: q.dir, manifest: q.manifest, opener: q.cfg.Opener, filter: q.cfg.Filter.Fresh(), rest: func(time.Duration) {}}
+	m, err := f.run()
+	if err == nil {
+		q.manifest = m
+	}
+	return err
+}
+
 func (q *sealQueue) keep(j *journal, err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -245,6 +255,9 @@ func (q *sealQueue) close(err error) error {
 	}
 	if n := len(q.failed); err == nil && n > 0 && left != "" {
 		err = &UnsealedError{Journals: n, Why: left}
+	}
+	if err == nil && q.cfg.Opener != nil {
+		err = q.finish()
 	}
 	q.manifest.Clean = err == nil && (q.cfg.Of == nil || q.cfg.Of.Clean)
 	if n := len(q.failed); n > 0 && left != "" {

@@ -63,16 +63,17 @@ type TLSFlags uint16
 
 // The flags. See enum tls_flag in event.h.
 const (
-	TLSNested     TLSFlags = 1 // Socket is what this call's own system calls worked on
-	TLSTwoSockets TLSFlags = 2 // they worked on several: Socket is the first
-	TLSSameCall   TLSFlags = 4 // further bytes of the call whose row came just before
-	TLSMasked     TLSFlags = 8 // the recorder replaced credentials in the payload by '*' (D15)
+	TLSNested     TLSFlags = 1  // Socket is what this call's own system calls worked on
+	TLSTwoSockets TLSFlags = 2  // they worked on several: Socket is the first
+	TLSSameCall   TLSFlags = 4  // further bytes of the call whose row came just before
+	TLSDecrypted  TLSFlags = 16 // no call of a library: the recorder decrypted it when it finished the reel (D18)
+	TLSMasked     TLSFlags = 8  // the recorder replaced credentials in the payload by '*' (D15)
 )
 
 var (
 	tlsCallNames    = []string{"", "read", "read_ex", "write", "write_ex", "sendfile"}
 	tlsLibraryNames = []string{"", "openssl", "gnutls", "go"}
-	tlsFlagNames    = []string{"NESTED", "TWO_SOCKETS", "SAME_CALL", "MASKED"}
+	tlsFlagNames    = []string{"NESTED", "TWO_SOCKETS", "SAME_CALL", "MASKED", "DECRYPTED"}
 )
 
 // String returns "read", "write_ex", ...

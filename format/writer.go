@@ -21,6 +21,7 @@ type WriterConfig struct {
 	FlushInterval time.Duration // what a crash may lose; 1 s
 	Filter        Filter        // masks what is sealed; NoFilter{} keeps all
 	FS            FS            // OS{}
+	Opener        Opener        // replaces keys and what they open by plaintext when the reel is closed; nil: keys stay
 	Worker        SealWorker    // seals in place of a goroutine of the Writer, which closes it; nil: none
 	// Of is the reel that this one is made of once more (from its text): the filter that its rows went through and the
 	// way it ended are kept. nil for a recording.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/headwatch"
 	"github.com/ebpf-reel/reel/analyze/mask"
 	"github.com/ebpf-reel/reel/analyze/tls"
@@ -36,6 +37,7 @@ type captureFlags struct {
 	only          []string
 	tls           string
 	tlsMaxCPU     float64
+	keepKeys      bool
 	freeze        bool
 	ringBytes     sizeValue
 	segmentBytes  sizeValue
@@ -90,6 +92,7 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags.IntVar(&f.cpuHz, "cpu-hz", defaultCPUHz, "with --oncpu: samples a second of each CPU")
 	flags.StringVar(&f.tls, "tls", "off", "how TLS connections are opened: `auto`, keys (probes that see the secrets of new connections), plaintext (probes on each message) or off")
 	flags.Float64Var(&f.tlsMaxCPU, "tls-max-cpu", 100*capture.DefaultTLSShare, "with --tls auto: take probes on plaintext out of a process that pays more than this `PERCENT` of a CPU for them")
+	flags.BoolVar(&f.keepKeys, "keep-keys", false, "keep the secrets of TLS connections in the reel, and their bytes as they were sent: who has it can read all")
 	flags.BoolVar(&f.freeze, "freeze", false, "give up all privileges once everything is attached: processes that come later are described less")
 	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
 	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 32MiB)")
@@ -155,6 +158,7 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		return cfg, &usageError{fmt.Sprintf("--tls-max-cpu %v is not possible: it is more than 0, and at most 100", f.tlsMaxCPU)}
 	}
 	cfg.TLS, cfg.TLSShare = mode, f.tlsMaxCPU/100
+	cfg.KeepKeys, cfg.Opener = f.keepKeys, analyze.Opener{}
 	cfg.Deriver = func() format.KeyDeriver { return tls.NewDeriver() }
 	for _, pid := range f.pids {
 		if pid > 1<<22 { // PID_MAX_LIMIT of include/linux/threads.h

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/mask"
 	"github.com/ebpf-reel/reel/format"
 	"github.com/ebpf-reel/reel/report/quantity"
@@ -35,6 +36,7 @@ machine that was recorded, changes nothing of what is sealed, and may be run aga
 			}
 			got, err := format.Recover(args[0], format.RecoverOptions{
 				Filter: func(m *format.Manifest) (format.Filter, error) { return recorderFilter(m, payload) },
+				Opener: recorderOpener,
 				DryRun: dryRun, Tool: "reel " + toolVersion(), Now: format.WallTime(time.Now().UnixNano()),
 			})
 			if err != nil {
@@ -79,6 +81,14 @@ func recorderFilter(m *format.Manifest, payload string) (format.Filter, error) {
 		return format.NoFilter{}, nil
 	}
 	return mask.New(opts), nil
+}
+
+// recorderOpener is what the recorder would have finished the reel with.
+func recorderOpener(m *format.Manifest) format.Opener {
+	if m.Capture.KeepKeys {
+		return nil
+	}
+	return analyze.Opener{}
 }
 
 // recoverError says what to do where the library's sentence is for a recorder.
