@@ -23,6 +23,9 @@ func (c *Config) profileConfig(clock Clock) profile.Config {
 // on says for the manifest what is recorded.
 func (c *Config) on() []string {
 	on := []string{"net"}
+	if c.TLS != TLSOff {
+		on = append(on, "tls")
+	}
 	if c.SampleHz > 0 {
 		on = append(on, "oncpu")
 	}

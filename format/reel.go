@@ -48,11 +48,11 @@ func Open(dir string, opts OpenOptions) (*Reel, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.lookAtEnd()
 	if err := r.indexTail(files); err != nil {
 		_ = r.Close()
 		return nil, err
 	}
+	r.lookAtEnd()
 	r.look(names)
 	return r, nil
 }
@@ -169,11 +169,21 @@ func (r *Reel) lookAtEnd() {
 		if r.manifest.Unsealed != "" {
 			p.Message = "the recorder could not end this reel: " + r.manifest.Unsealed
 		}
+		if r.holdsKeys() {
+			p.Message += "; it holds keys of TLS connections, which a reel that ended does not: reel recover takes them out"
+		}
 		r.add(p)
 	}
 	if rec := r.manifest.Recovered; rec != nil {
 		r.add(Problem{Kind: ProblemRecovered, Offset: -1, Bytes: rec.CutBytes, Loss: rec.CutBytes > rec.TornBytes, Message: rec.sentence()})
 	}
+}
+
+// holdsKeys reports whether the reel has secrets that it is not meant to keep.
+func (r *Reel) holdsKeys() bool {
+	return !r.manifest.Capture.KeepKeys && (r.manifest.holdsKeys() || slices.ContainsFunc(r.tail, func(ix *journalIndex) bool {
+		return slices.ContainsFunc(ix.entries, func(e entry) bool { return e.table == TableTLSKey })
+	}))
 }
 
 // look tells what is wrong with the reel without reading its segments.

@@ -90,7 +90,7 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags.StringSliceVar(&f.only, "only", nil, "record only these `PARTS`: net is what there is")
 	flags.BoolVar(&f.oncpu, "oncpu", false, "record what runs on the CPUs, with its stacks (reel flame shows it)")
 	flags.IntVar(&f.cpuHz, "cpu-hz", defaultCPUHz, "with --oncpu: samples a second of each CPU")
-	flags.StringVar(&f.tls, "tls", "off", "how TLS connections are opened: `auto`, keys (probes that see the secrets of new connections), plaintext (probes on each message) or off")
+	flags.StringVar(&f.tls, "tls", "auto", "how TLS connections are opened: `auto`, keys (probes that see the secrets of new connections), plaintext (probes on each message) or off")
 	flags.Float64Var(&f.tlsMaxCPU, "tls-max-cpu", 100*capture.DefaultTLSShare, "with --tls auto: take probes on plaintext out of a process that pays more than this `PERCENT` of a CPU for them")
 	flags.BoolVar(&f.keepKeys, "keep-keys", false, "keep the secrets of TLS connections in the reel, and their bytes as they were sent: who has it can read all")
 	flags.BoolVar(&f.freeze, "freeze", false, "give up all privileges once everything is attached: processes that come later are described less")

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -35,7 +36,11 @@ reel assemble makes a reel of such a text again.`,
 			}
 			defer reel.Close()
 			err = writeOutput(output, force, cmd.OutOrStdout(), func(w io.Writer) error {
-				return text.Write(w, reel.Manifest(), reel.Rows(format.RowsOptions{Tables: ids}))
+				rows := reel.Rows(format.RowsOptions{Tables: ids})
+				if !keepSecrets {
+					rows = withoutSecrets(rows)
+				}
+				return text.Write(w, reel.Manifest(), rows)
 			})
 			warnProblems(cmd.ErrOrStderr(), reel.Problems()) // reading may have found more of them
 			return err
@@ -46,6 +51,22 @@ reel assemble makes a reel of such a text again.`,
 	cmd.Flags().BoolVar(&force, "force", false, "overwrite FILE if it exists")
 	secretsFlag(cmd, &keepSecrets)
 	return cmd
+}
+
+// withoutSecrets leaves the secrets of TLS connections out: a reel that was not finished has them in what is sealed too.
+func withoutSecrets(rows iter.Seq2[format.Row, error]) iter.Seq2[format.Row, error] {
+	return func(yield func(format.Row, error) bool) {
+		for row, err := range rows {
+			if key, ok := row.(*format.TLSKey); ok && err == nil {
+				hidden := *key
+				hidden.Secret = nil
+				row = &hidden
+			}
+			if !yield(row, err) {
+				return
+			}
+		}
+	}
 }
 
 func tableIDs(names []string) ([]format.TableID, error) {

@@ -29,6 +29,7 @@ var infoColumns = []column{
 	portsColumn(),
 	quoted("payload", func(m *format.Manifest) *string { return &m.Capture.Payload }),
 	quoted("filter", func(m *format.Manifest) *string { return &m.Capture.Filter }),
+	mark("keep_keys", func(m *format.Manifest) *bool { return &m.Capture.KeepKeys }),
 	member("recovered", func(m *format.Manifest) **format.Recovered { return &m.Recovered }),
 	member("flight", func(m *format.Manifest) **format.Flight { return &m.Flight }),
 	member("snap", func(m *format.Manifest) **format.Snap { return &m.Snap }),

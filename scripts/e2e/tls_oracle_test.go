@@ -58,16 +58,25 @@ func (c *client) speakTLS(config *tls.Config) {
 }
 
 // TestThousandTLSConnections opens a thousand connections at a time and holds what nginx logged, and what the client counted, against
-// the analysis by the client's key log.
+// the analysis: by the client's key log, and by the secrets that probes saw in both ends.
 func TestThousandTLSConnections(t *testing.T) {
 	needRoot(t)
+	t.Run("key log", func(t *testing.T) { thousandTLSConnections(t, "off") })
+	t.Run("probes", func(t *testing.T) { thousandTLSConnections(t, "keys") })
+}
+
+func thousandTLSConnections(t *testing.T, mode string) {
 	n := startNginx(t, 2, startBackend(t))
 	keys := filepath.Join(t.TempDir(), "keys.log")
 	d := startDriver(t, driverSpec{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(n.tls)), Conns: 1000, Requests: 4000, KeyLog: keys})
-	r := record(t, "--snaplen", "full", "-p", fmt.Sprintf("%d,%d", n.pid(), d.pid()))
+	r := record(t, "--tls", mode, "--snaplen", "full", "-p", fmt.Sprintf("%d,%d", n.pid(), d.pid()))
 	all := d.run(t, 2*time.Minute)
 	lines := n.quit(t)
 	r.stop(t)
+	if mode == "keys" {
+		keys = ""
+		checkFinished(t, r.dir)
+	}
 	a := decrypted(t, r.dir, keys)
 	if a.Summary.LostEvents != 0 {
 		t.Errorf("%d events lost with the default buffers", a.Summary.LostEvents)
@@ -343,7 +352,7 @@ func sameAsTshark(t *testing.T, script string, server, port int, keys, pcap stri
 	}
 	stop := sniff(t, pcap, port)
 	dir := filepath.Join(t.TempDir(), "tls.reel")
-	reel(t, 0, "capture", "-w", dir, "--snaplen", "full", "-p", fmt.Sprint(server), "--", "bash", file)
+	reel(t, 0, "capture", "--tls", "off", "-w", dir, "--snaplen", "full", "-p", fmt.Sprint(server), "--", "bash", file)
 	t.Cleanup(func() { keepReel(t, dir) })
 	end()
 	stop()

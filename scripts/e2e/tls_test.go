@@ -79,7 +79,7 @@ func TestTLSByKeyLog(t *testing.T) {
 				t.Fatal(err)
 			}
 			reelDir := filepath.Join(dir, "tls.reel")
-			t.Log(reel(t, 0, "capture", "-w", reelDir, "--snaplen", snaplen, "-p", fmt.Sprint(n.pid()), "--", "bash", file))
+			t.Log(reel(t, 0, "capture", "--tls", "off", "-w", reelDir, "--snaplen", snaplen, "-p", fmt.Sprint(n.pid()), "--", "bash", file))
 			t.Cleanup(func() { keepReel(t, reelDir) })
 			lines := n.quit(t)
 
