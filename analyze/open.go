@@ -1,7 +1,11 @@
 package analyze
 
 import (
+	"bytes"
+	"cmp"
+	"container/heap"
 	"context"
+	"math"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
 	"github.com/ebpf-reel/reel/analyze/ledger"
@@ -22,7 +26,10 @@ func (Opener) Open(src *format.Reel, put func(*format.TLS) error) (format.Opened
 	}
 	o := &opening{put: put, opened: opened{}, said: map[*conn.Conn]*said{}}
 	table := conn.NewTable(conn.Limits{}, tls.New(tls.Config{Keys: ground.keys, KeepSecrets: true}, tally, o), ground.processes, tally)
-	window := order.New(order.Limits{}, table.Row)
+	window := order.New(order.Limits{}, func(at format.KTime, row format.Row) error {
+		o.release(at)
+		return table.Row(at, row)
+	})
 	for row, err := range src.Rows(format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO}}) {
 		if err != nil {
 			continue // told whenever the reel is read
@@ -40,6 +47,7 @@ func (Opener) Open(src *format.Reel, put func(*format.TLS) error) (format.Opened
 	if err := table.Flush(); err != nil {
 		return nil, err
 	}
+	o.release(math.MaxInt64)
 	return o.opened, o.err
 }
 
@@ -48,8 +56,40 @@ type opening struct {
 	put      func(*format.TLS) error
 	opened   opened
 	said     map[*conn.Conn]*said
+	waiting  rowHeap
+	rows     uint64
 	sessions uint64
 	err      error
+}
+
+// release puts the rows whose calls returned before at. The streams come in causal order, in which a write counts from its entry,
+// so that a row may come before others whose calls returned earlier.
+func (o *opening) release(at format.KTime) {
+	for len(o.waiting) > 0 && o.waiting[0].row.Time < at && o.err == nil {
+		o.err = o.put(&heap.Pop(&o.waiting).(*waitingRow).row)
+	}
+}
+
+// waitingRow is a row that others may come before.
+type waitingRow struct {
+	row format.TLS
+	n   uint64 // in the order in which they came
+}
+
+type rowHeap []*waitingRow
+
+func (h rowHeap) Len() int { return len(h) }
+func (h rowHeap) Less(i, j int) bool {
+	return cmp.Or(cmp.Compare(h[i].row.Time, h[j].row.Time), cmp.Compare(h[i].n, h[j].n)) < 0
+}
+func (h rowHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
+func (h *rowHeap) Push(x any)   { *h = append(*h, x.(*waitingRow)) }
+func (h *rowHeap) Pop() any {
+	last := len(*h) - 1
+	x := (*h)[last]
+	(*h)[last] = nil
+	*h = (*h)[:last]
+	return x
 }
 
 // said is what was put of one connection.
@@ -99,7 +139,9 @@ func (o *opening) Data(c *conn.Conn, d conn.Dir, ch *conn.Chunk) {
 		o.opened[k] = w
 	}
 	w[d].opened = true
-	o.err = o.put(&row)
+	row.Payload = bytes.Clone(row.Payload)
+	o.rows++
+	heap.Push(&o.waiting, &waitingRow{row, o.rows})
 }
 
 // Lost takes bytes that are missing: what comes behind them has another place, or belongs to another session if that is not known.
