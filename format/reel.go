@@ -48,11 +48,12 @@ func Open(dir string, opts OpenOptions) (*Reel, error) {
 	if err != nil {
 		return nil, err
 	}
+	r.lookAtEnd()
 	if err := r.indexTail(files); err != nil {
 		_ = r.Close()
 		return nil, err
 	}
-	r.lookAtEnd()
+	r.lookForKeys()
 	r.look(names)
 	return r, nil
 }
@@ -169,13 +170,22 @@ func (r *Reel) lookAtEnd() {
 		if r.manifest.Unsealed != "" {
 			p.Message = "the recorder could not end this reel: " + r.manifest.Unsealed
 		}
-		if r.holdsKeys() {
-			p.Message += "; it holds keys of TLS connections, which a reel that ended does not: reel recover takes them out"
-		}
 		r.add(p)
 	}
 	if rec := r.manifest.Recovered; rec != nil {
 		r.add(Problem{Kind: ProblemRecovered, Offset: -1, Bytes: rec.CutBytes, Loss: rec.CutBytes > rec.TornBytes, Message: rec.sentence()})
+	}
+}
+
+// lookForKeys tells that an unclean reel holds keys.
+func (r *Reel) lookForKeys() {
+	if r.manifest.Clean || !r.holdsKeys() {
+		return
+	}
+	for i := range r.problems {
+		if p := &r.problems[i]; p.Kind == ProblemUnclean {
+			p.Message += "; it holds keys of TLS connections, which a reel that ended does not: reel recover takes them out"
+		}
 	}
 }
 
