@@ -8,7 +8,7 @@ import (
 	"github.com/ebpf-reel/reel/format"
 )
 
-// tied returns a row, of plaintext with its socket; what has none is counted.
+// tied returns a row, of plaintext with its socket; what has none is counted. nil: the same plaintext is there once more.
 func (o *output) tied(ties *tie.Ties, row format.Row) format.Row {
 	r, ok := row.(*format.TLS)
 	if !ok {
@@ -16,6 +16,9 @@ func (o *output) tied(ties *tie.Ties, row format.Row) format.Row {
 	}
 	if r = ties.Tied(r); r.Socket == 0 {
 		o.coverage.Untied(r, o.ground.processes.At(r.PID, r.Time))
+	}
+	if ties.Twice(r) {
+		return nil
 	}
 	return r
 }

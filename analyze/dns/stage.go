@@ -175,10 +175,3 @@ func (s *Stage) give(l *pending) {
 		s.err = err
 	}
 }
-
-// Plaintext passes on what was said inside TLS, where the next stage takes it.
-func (s *Stage) Plaintext(c *conn.Conn, d conn.Dir, session format.SessionID, offset uint64, ch *conn.Chunk) {
-	if next, takes := s.Handler.(conn.PlaintextHandler); takes {
-		next.Plaintext(c, d, session, offset, ch)
-	}
-}

@@ -27,6 +27,13 @@ type Tie struct {
 type Ties struct {
 	sessions map[format.SessionID]Tie
 	sockets  map[Socket]facts.Certainty
+	// decrypted are sockets whose plaintext was decrypted when the reel was finished: what calls of the library moved there is the same.
+	decrypted map[Socket]bool
+}
+
+// Twice reports whether the plaintext of a row, which Tied gave, is there once more, decrypted.
+func (t *Ties) Twice(r *format.TLS) bool {
+	return r.Flags&format.TLSDecrypted == 0 && t.decrypted[Socket{r.Socket, r.Inode}]
 }
 
 // Tied returns the row, or a copy of it with the socket that its session is tied to.
@@ -59,7 +66,7 @@ type Builder struct {
 
 // NewBuilder returns a Builder that has seen nothing.
 func NewBuilder(tally *ledger.Tally) *Builder {
-	return &Builder{ledger: tally, ties: Ties{sessions: map[format.SessionID]Tie{}, sockets: map[Socket]facts.Certainty{}}, loose: map[format.SessionID]*loose{},
+	return &Builder{ledger: tally, ties: Ties{sessions: map[format.SessionID]Tie{}, sockets: map[Socket]facts.Certainty{}, decrypted: map[Socket]bool{}}, loose: map[format.SessionID]*loose{},
 		memory: memory{pids: map[format.PID]bool{}, threads: map[threadID]*thread{}, sides: map[Socket]*side{}}}
 }
 
@@ -76,6 +83,9 @@ func (b *Builder) Call(r *format.TLS) {
 	}
 	s := Socket{r.Socket, r.Inode}
 	b.ties.sockets[s] = facts.Exact
+	if r.Flags&format.TLSDecrypted != 0 {
+		b.ties.decrypted[s] = true
+	}
 	if _, known := b.ties.sessions[r.Session]; known || len(b.ties.sessions) < maxSessions {
 		b.ties.sessions[r.Session] = Tie{s, facts.Exact}
 		delete(b.loose, r.Session)
