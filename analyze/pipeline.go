@@ -56,10 +56,7 @@ func Run(ctx context.Context, src Source, cfg Config, sink Sink) (*Result, error
 			return nil, ctx.Err()
 		}
 		ground.saw(row)
-		if row = out.tied(cfg.TLS.Ties, row); row == nil {
-			continue
-		}
-		if err := window.Push(row); err != nil {
+		if err := out.push(window, cfg.TLS.Ties, row); err != nil {
 			return nil, err
 		}
 		if err := cmp.Or(out.Err(), names.Err()); err != nil {

@@ -4,15 +4,16 @@ import (
 	"context"
 
 	"github.com/ebpf-reel/reel/analyze/ledger"
+	"github.com/ebpf-reel/reel/analyze/order"
 	"github.com/ebpf-reel/reel/analyze/tie"
 	"github.com/ebpf-reel/reel/format"
 )
 
-// tied returns a row, of plaintext with its socket; what has none is counted. nil: the same plaintext is there once more.
-func (o *output) tied(ties *tie.Ties, row format.Row) format.Row {
+// push gives a row to the window, of plaintext with its socket; what has none is counted. What is there once more is left out.
+func (o *output) push(window *order.Window, ties *tie.Ties, row format.Row) error {
 	r, ok := row.(*format.TLS)
 	if !ok {
-		return row
+		return window.Push(row)
 	}
 	if r = ties.Tied(r); r.Socket == 0 {
 		o.coverage.Untied(r, o.ground.processes.At(r.PID, r.Time))
@@ -20,7 +21,7 @@ func (o *output) tied(ties *tie.Ties, row format.Row) format.Row {
 	if ties.Twice(r) {
 		return nil
 	}
-	return r
+	return window.Push(r)
 }
 
 // tieUp finds the sockets of recorded plaintext. A reel without any is not read for it, and one whose sessions all made system
