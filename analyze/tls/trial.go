@@ -72,10 +72,7 @@ func (s *Stage) open(c *conn.Conn, t *session, d conn.Dir, r *record, ch *conn.C
 			return true
 		}
 	}
-	if s.offered(c, t, d, r, ch) {
-		return true
-	}
-	return false
+	return s.offered(c, t, d, r, ch)
 }
 
 // spent reports whether no more trials are allowed. It counts the connection once.
@@ -124,17 +121,17 @@ func (s *Stage) try(t *session, bytes int) bool {
 }
 
 // hidden returns the numbers that the record behind the hole may have under a guess: n of them, from from on.
-func (d *direction) hidden(g *guess) (from, n uint64) {
+func (dir *direction) hidden(g *guess) (from, n uint64) {
 	switch {
-	case !d.hole.open():
+	case !dir.hole.open():
 		return g.from, 1
-	case d.hole.unknown:
+	case dir.hole.unknown:
 		return g.from, maxFound
 	}
 	// Under new keys, any part of the hole may have come before them.
-	least, most := uint64(0), uint64(d.hole.bytes)/minRecord
+	least, most := uint64(0), uint64(dir.hole.bytes)/minRecord
 	if g.epoch == 0 {
-		least = uint64(d.hole.bytes) / (headerLen + maxBodyLen)
+		least = uint64(dir.hole.bytes) / (headerLen + maxBodyLen)
 	}
 	return g.from + least, most + 1 - min(least, most)
 }
