@@ -120,7 +120,9 @@ var tlsWays = []struct {
 	args   []string
 	keylog bool
 }{
-	{"key log", nil, true},
+	{"key log", []string{"--tls", "off"}, true},
+	{"keys", []string{"--tls", "keys"}, false},
+	{"plaintext", []string{"--tls", "plaintext"}, false},
 }
 
 // TestTLSTokensAreMasked plants tokens in TLS, and looks for them in everything that reel writes: of a reel that ended cleanly, of one
