@@ -13,6 +13,7 @@ import (
 
 // ProfileConfig chooses what a profile is about. Times are since the start of the recording; an end of 0 is its end.
 type ProfileConfig struct {
+	Kind        profile.Kind
 	Scope       profile.Scope // its times are set by From and To
 	From, To    time.Duration
 	Limits      profile.Limits
@@ -30,7 +31,7 @@ type ProfileResult struct {
 //
 //	process ──► names of processes ─┐
 //	stack, module, symbol ──► names ┼─► fold ─► profile
-//	oncpu ──────────────────────────┘
+//	oncpu, offcpu ──────────────────┘
 func Profile(ctx context.Context, src Source, cfg ProfileConfig) (*ProfileResult, error) {
 	tally := ledger.NewTally()
 	ground, err := survey(ctx, src, Config{Processes: cfg.Processes}, tally)
@@ -43,15 +44,17 @@ func Profile(ctx context.Context, src Source, cfg ProfileConfig) (*ProfileResult
 	if cfg.To > 0 {
 		cfg.Scope.To = ground.first.Add(cfg.To)
 	}
-	fold := profile.New(cfg.Scope, cfg.Limits)
+	fold := profile.New(cfg.Kind, cfg.Scope, cfg.Limits)
 	if err := eachRow(ctx, src, profile.Tables, tally, func(row format.Row) { fold.Add(row) }); err != nil {
 		return nil, err
 	}
-	var samples uint64
-	err = eachRow(ctx, src, []format.TableID{format.TableOnCPU}, tally, func(row format.Row) {
-		r := row.(*format.OnCPU)
-		samples++
-		fold.Sample(r, ground.processes.At(r.PID, r.Time).Name())
+	err = eachRow(ctx, src, []format.TableID{cfg.Kind.Table()}, tally, func(row format.Row) {
+		switch r := row.(type) {
+		case *format.OnCPU:
+			fold.Sample(r, ground.processes.At(r.PID, r.Time).Name())
+		case *format.OffCPU:
+			fold.Block(r, ground.processes.At(r.PID, r.Time).Name())
+		}
 	})
 	if err != nil {
 		return nil, err

@@ -14,4 +14,5 @@ package bpf
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64,arm64 -tags linux -no-global-types tlskeys prog/tlskeys.bpf.c -- -mcpu=v3 -Iinclude -Wall -Wextra -Wpadded -Wno-unused-parameter -Werror
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64,arm64 -tags linux -no-global-types profile prog/profile.bpf.c -- -mcpu=v3 -Iinclude -Wall -Wextra -Wpadded -Wno-unused-parameter -Werror
 //go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64,arm64 -tags linux -no-global-types plaintext prog/plaintext.bpf.c -- -mcpu=v3 -Iinclude -Wall -Wextra -Wpadded -Wno-unused-parameter -Werror
+//go:generate go tool bpf2go -cc clang-14 -strip llvm-strip-14 -target amd64,arm64 -tags linux -no-global-types offcpu prog/offcpu.bpf.c -- -mcpu=v3 -Iinclude -Wall -Wextra -Wpadded -Wno-unused-parameter -Werror
 //go:generate go run ./wiregen -object syscalls_x86_bpfel.o -out ../format/wire/types_gen.go

@@ -24,8 +24,9 @@ const (
 // live are the variables that change while programs run, by SetSnaplen, SetShed and as hooks come into place: pages of the programs' data, mapped here.
 // Objects that share a header have each their own.
 type live struct {
-	snaplen, shed              []*ebpf.Variable
-	keep, ties, stacks, copies *ebpf.Variable
+	snaplen, shed  []*ebpf.Variable
+	stacks, copies []*ebpf.Variable
+	keep, ties     *ebpf.Variable
 }
 
 func (l *live) find(coll *ebpf.Collection) {
@@ -36,10 +37,10 @@ func (l *live) find(coll *ebpf.Collection) {
 		l.shed = append(l.shed, v)
 	}
 	if v := coll.Variables["copy_chunks"]; v != nil {
-		l.copies = v
+		l.copies = append(l.copies, v)
 	}
 	if v := coll.Variables["shed_stacks"]; v != nil {
-		l.stacks = v
+		l.stacks = append(l.stacks, v)
 	}
 	if v := coll.Variables["kept_until_freed"]; v != nil {
 		l.keep = v
@@ -71,11 +72,10 @@ func (o *Objects) SetShed(level ShedLevel) error {
 	if err := setAll(o.live.shed, uint32(level)); err != nil {
 		return fmt.Errorf("set what is left out: %w", err)
 	}
-	if o.live.stacks == nil {
-		return nil
-	}
-	if err := o.live.stacks.Set(uint32(boolByte(level >= ShedStacks))); err != nil {
-		return fmt.Errorf("leave out stacks: %w", err)
+	for _, v := range o.live.stacks {
+		if err := v.Set(uint32(boolByte(level >= ShedStacks))); err != nil {
+			return fmt.Errorf("leave out stacks: %w", err)
+		}
 	}
 	return nil
 }

@@ -50,6 +50,7 @@ var parts = []part{
 	{"plaintext", loadPlaintext},
 	{"snapshot", loadSnapshot},
 	{"profile", loadProfile},
+	{"offcpu", loadOffcpu},
 }
 
 // Load puts the programs and maps into the kernel; nothing is recorded before Attach and AddTarget. A part that the kernel
@@ -70,7 +71,7 @@ func Load(opts Options) (_ *Objects, err error) {
 		}
 	}()
 	for _, p := range parts {
-		if p.name == "profile" && opts.SampleHz == 0 {
+		if p.name == "profile" && opts.SampleHz == 0 || p.name == "offcpu" && opts.MinBlock == 0 {
 			continue
 		}
 		if err := o.loadPart(p, opts, ringBytes); err != nil {
@@ -111,6 +112,9 @@ func (o *Objects) loadPart(p part, opts Options, ringBytes uint32) error {
 		return err
 	}
 	maps.Copy(o.refused, refused)
+	if err := chooseResume(spec); err != nil {
+		return err
+	}
 	if err := o.leaveOut(spec); err != nil {
 		return err
 	}
@@ -179,6 +183,7 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 		"port_bits":      opts.portBits(),
 		"watch_cgroups":  boolByte(opts.WatchCgroups),
 		"own_pid_ns":     opts.OwnPIDNamespace,
+		"min_block_ns":   uint64(opts.MinBlock),
 	}
 	for name, value := range consts {
 		v := spec.Variables[name]
@@ -202,7 +207,7 @@ func configure(spec *ebpf.CollectionSpec, opts Options, ringBytes uint32) error 
 		scratch = 1 // it is not used
 	}
 	for name, n := range map[string]uint32{"cpus": uint32(cpus), "rings": uint32(cpus), "scratch": scratch, "targets": blocks,
-		"process_records": uint32(cpus) + 1, "samples": uint32(cpus)} {
+		"process_records": uint32(cpus) + 1, "samples": uint32(cpus), "blocks": uint32(cpus)} {
 		if m := spec.Maps[name]; m != nil {
 			m.MaxEntries = n
 		}

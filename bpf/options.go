@@ -5,6 +5,7 @@ package bpf
 import (
 	"fmt"
 	"math/bits"
+	"time"
 )
 
 // SnapFull as Options.Snaplen copies all bytes of every message.
@@ -22,8 +23,9 @@ type Options struct {
 	Salt      uint64   // secret that turns kernel addresses into socket ids; it must not be stored
 	// WatchCgroups makes targets of processes that enter the cgroups that WatchCgroup names, or cgroups below them.
 	WatchCgroups    bool
-	SampleHz        uint32 // samples a second on each CPU of what targets run; 0: none
-	OwnPIDNamespace uint32 // inode number of the pid namespace that user space sees, if it is not the initial one; 0: it is
+	MinBlock        time.Duration // off-CPU blocks as long as this are recorded, shorter ones counted; 0: none are
+	SampleHz        uint32        // samples a second on each CPU of what targets run; 0: none
+	OwnPIDNamespace uint32        // inode number of the pid namespace that user space sees, if it is not the initial one; 0: it is
 }
 
 // wakeShare is the part of a ring after which its reader is woken.

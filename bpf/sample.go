@@ -38,11 +38,10 @@ func (o *Objects) attachSamples(prog *ebpf.Program) error {
 // SetStackCopy changes how many bytes are copied of the user stack with each sample: a multiple of 1 KiB, at most 32 KiB; 0: none, and
 // no registers.
 func (o *Objects) SetStackCopy(bytes int) error {
-	if o.live.copies == nil {
-		return nil
-	}
-	if err := o.live.copies.Set(uint32(bytes / stackChunk)); err != nil {
-		return fmt.Errorf("set the bytes that are copied of stacks: %w", err)
+	for _, v := range o.live.copies {
+		if err := v.Set(uint32(bytes / stackChunk)); err != nil {
+			return fmt.Errorf("set the bytes that are copied of stacks: %w", err)
+		}
 	}
 	return nil
 }

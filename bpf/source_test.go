@@ -67,7 +67,7 @@ func TestMapsSayHowTheyLive(t *testing.T) {
 			}
 		}
 	}
-	if n != 20 {
-		t.Errorf("%d maps found, want 20", n)
+	if n != 23 {
+		t.Errorf("%d maps found, want 23", n)
 	}
 }

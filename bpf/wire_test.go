@@ -34,7 +34,7 @@ func TestMirrorsHaveTheLayoutOfTheObjects(t *testing.T) {
 	mirrors := map[string]any{
 		"event_header": wire.EventHeader{}, "io_event": wire.IOEvent{}, "io_more_event": wire.IOMoreEvent{},
 		"sock_event": wire.SockEvent{}, "proc_event": wire.ProcEvent{}, "tcp_event": wire.TCPEvent{},
-		"unix_event": wire.UnixEvent{}, "tls_key_event": wire.TLSKeyEvent{}, "sample_event": wire.SampleEvent{}, "tls_event": wire.TLSEvent{},
+		"unix_event": wire.UnixEvent{}, "tls_key_event": wire.TLSKeyEvent{}, "sample_event": wire.SampleEvent{}, "block_event": wire.BlockEvent{}, "tls_event": wire.TLSEvent{},
 	}
 	for _, object := range objects {
 		spec := objectBTF(t, object)
@@ -95,7 +95,7 @@ func TestEnumsHaveTheValuesOfTheObjects(t *testing.T) {
 	for _, object := range objects {
 		spec := objectBTF(t, object)
 		n := 0
-		for _, name := range []string{"event_kind", "io_call", "io_direction", "cut_reason", "io_flag", "sock_op", "sock_role", "proc_op", "proc_flag", "tcp_op", "tcp_cause", "tls_label", "tls_source", "tls_call", "tls_library", "tls_flag"} {
+		for _, name := range []string{"event_kind", "io_call", "io_direction", "cut_reason", "io_flag", "sock_op", "sock_role", "proc_op", "proc_flag", "tcp_op", "tcp_cause", "block_state", "block_taken", "tls_label", "tls_source", "tls_call", "tls_library", "tls_flag"} {
 			var e *btf.Enum
 			if err := spec.TypeByName(name, &e); err != nil {
 				t.Fatalf("%s: %v", object, err)
@@ -116,8 +116,8 @@ func TestEnumsHaveTheValuesOfTheObjects(t *testing.T) {
 // TestObjectsNameNoMachine holds that what is committed does not depend on where it was compiled.
 func TestObjectsNameNoMachine(t *testing.T) {
 	files, err := filepath.Glob("*_bpfel.o")
-	if err != nil || len(files) != 18 {
-		t.Fatalf("%d objects, want 18 (%v)", len(files), err)
+	if err != nil || len(files) != 20 {
+		t.Fatalf("%d objects, want 20 (%v)", len(files), err)
 	}
 	for _, file := range files {
 		b, err := os.ReadFile(file)
@@ -128,6 +128,20 @@ func TestObjectsNameNoMachine(t *testing.T) {
 			if bytes.Contains(b, []byte(path)) {
 				t.Errorf("%s names the path %s", file, path)
 			}
+		}
+	}
+}
+
+// TestBlockMapsAreReadAsTheyAre compares what is read of the maps of blocks with the objects.
+func TestBlockMapsAreReadAsTheyAre(t *testing.T) {
+	for _, object := range []string{"offcpu_x86_bpfel.o", "offcpu_arm64_bpfel.o"} {
+		spec := objectBTF(t, object)
+		for name, mirror := range map[string]any{"block_key": blockKey{}, "block_total": blockTotal{}, "away": away{}} {
+			var s *btf.Struct
+			if err := spec.TypeByName(name, &s); err != nil {
+				t.Fatalf("%s: %v", object, err)
+			}
+			compareLayout(t, object, s, reflect.TypeOf(mirror), len(s.Members))
 		}
 	}
 }

@@ -48,6 +48,8 @@ type Config struct {
 
 	// SampleHz is how often a second each CPU is looked at for what targets run; 0: never.
 	SampleHz int
+	// MinBlock is how long a thread must not run for that to be recorded; shorter times are counted. 0: neither.
+	MinBlock time.Duration
 
 	// HostRoots are directories where the files of container runtimes are looked for, as below "/"; nil: those of this machine.
 	HostRoots []string
@@ -155,6 +157,8 @@ func (c *Config) check() error {
 		return &UsageError{"a flight recorder seals no segments: leave out --segment-bytes and --segment-time"}
 	case c.SampleHz < 0 || c.SampleHz > maxSampleHz:
 		return &UsageError{fmt.Sprintf("%d samples a second are not possible: 1 to %d are", c.SampleHz, maxSampleHz)}
+	case c.MinBlock < 0:
+		return &UsageError{"a block of negative length is not possible: --min-block takes 1us and more"}
 	case slices.Contains(c.PIDs, 0):
 		return &UsageError{"0 is no process id: -p takes ids as ps shows them"}
 	case slices.Contains(c.Comms, ""):
@@ -204,7 +208,7 @@ func (c *Config) DoctorOptions() doctor.Options {
 }
 
 func (c *Config) bpfOptions(salt uint64, cpus int) bpf.Options {
-	return bpf.Options{WatchCgroups: len(c.Cgroups)+len(c.Containers) > 0, Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Transfer: c.transfer(), Salt: salt, SampleHz: uint32(c.SampleHz)}
+	return bpf.Options{WatchCgroups: len(c.Cgroups)+len(c.Containers) > 0, Snaplen: c.Snaplen, RingBytes: c.ringBytes(cpus), Ports: c.Ports, Transfer: c.transfer(), Salt: salt, SampleHz: uint32(c.SampleHz), MinBlock: c.MinBlock}
 }
 
 // A reel of bounded size is sealed in small pieces: what is not sealed takes many times as much, and the bound is on both.

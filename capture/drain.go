@@ -99,7 +99,7 @@ func (d *drainer) takeEvent(ev []byte) error {
 		kind = 0
 	}
 	d.counts[kind]++
-	if kind == format.EventSample && d.profile != nil {
+	if (kind == format.EventSample || kind == format.EventBlock) && d.profile != nil {
 		d.profile.Take(ev)
 		return nil
 	}

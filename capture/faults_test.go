@@ -99,16 +99,18 @@ func (k *fakeKernel) Drain(fn func([]byte) error) (int, error) {
 	return n, k.drain
 }
 
-func (k *fakeKernel) Loss() ([]bpf.CPULoss, error)      { return k.loss, nil }
-func (k *fakeKernel) Counters() (bpf.Counters, error)   { return k.counters, nil }
-func (k *fakeKernel) Unseen() ([]bpf.Unseen, error)     { return k.unseen, nil }
-func (k *fakeKernel) CountRunTime() (io.Closer, error)  { return nil, errors.New("not permitted") }
-func (k *fakeKernel) RunTime() (time.Duration, error)   { return 0, nil }
-func (k *fakeKernel) Beside() int                       { return 0 }
-func (k *fakeKernel) Fill() float64                     { return k.fill }
-func (k *fakeKernel) SetSnaplen(bytes uint32) error     { k.snaplen = bytes; return nil }
-func (k *fakeKernel) SetShed(level bpf.ShedLevel) error { k.shed = level; return nil }
-func (k *fakeKernel) Close() error                      { k.closed = true; return nil }
+func (k *fakeKernel) Loss() ([]bpf.CPULoss, error)           { return k.loss, nil }
+func (k *fakeKernel) Counters() (bpf.Counters, error)        { return k.counters, nil }
+func (k *fakeKernel) Unseen() ([]bpf.Unseen, error)          { return k.unseen, nil }
+func (k *fakeKernel) CountRunTime() (io.Closer, error)       { return nil, errors.New("not permitted") }
+func (k *fakeKernel) RunTime() (time.Duration, error)        { return 0, nil }
+func (k *fakeKernel) Beside() int                            { return 0 }
+func (k *fakeKernel) BlockTotals() ([]bpf.BlockTotal, error) { return nil, nil }
+func (k *fakeKernel) Away() ([]bpf.Away, error)              { return nil, nil }
+func (k *fakeKernel) Fill() float64                          { return k.fill }
+func (k *fakeKernel) SetSnaplen(bytes uint32) error          { k.snaplen = bytes; return nil }
+func (k *fakeKernel) SetShed(level bpf.ShedLevel) error      { k.shed = level; return nil }
+func (k *fakeKernel) Close() error                           { k.closed = true; return nil }
 
 type fakeSink struct {
 	mu     sync.Mutex

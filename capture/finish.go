@@ -23,6 +23,9 @@ func (r *recording) last() error {
 	if err := r.snapshot(); err != nil {
 		return err
 	}
+	if err := r.blocksAtEnd(); err != nil {
+		return err
+	}
 	r.heart.programs.tick(r.clock.Now(), r.drain.total(), true)
 	return r.heart.clocks()
 }

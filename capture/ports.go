@@ -36,6 +36,8 @@ type Kernel interface {
 	CountRunTime() (io.Closer, error)
 	RunTime() (time.Duration, error)
 	Fill() float64
+	BlockTotals() ([]bpf.BlockTotal, error)
+	Away() ([]bpf.Away, error)
 	Beside() int
 	SetSnaplen(bytes uint32) error
 	SetShed(level bpf.ShedLevel) error

@@ -175,7 +175,7 @@ func open(cfg *Config, p ports, self format.PID, known *containers) (_ *recordin
 	r.watch = newWatch(p.proc, self, cfg, known)
 	r.procs = newDescriber(p.proc, p.clock, sink, known)
 	r.drain = newDrainer(kernel, sink, p.clock, r.procs)
-	if cfg.SampleHz > 0 {
+	if cfg.SampleHz > 0 || cfg.MinBlock > 0 {
 		r.profile = profile.New(cfg.profileConfig(p.clock), sink)
 		r.drain.profile = r.profile
 	}

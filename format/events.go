@@ -44,6 +44,7 @@ const (
 	EventUnix   EventKind = wire.EventUnix
 	EventTLSKey EventKind = wire.EventTLSKey
 	EventMapped EventKind = wire.EventMapped // for the recorder alone: it is no row
+	EventBlock  EventKind = wire.EventBlock  // as EventSample
 	EventSample EventKind = wire.EventSample // never in a journal: the recorder makes rows of it
 )
 

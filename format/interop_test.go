@@ -209,6 +209,10 @@ func TestInterop(t *testing.T) {
 			summarize(&probeTable, readTable(t, r, seg.Number, f, &probeTable), want)
 		case TableOnCPU:
 			summarize(&onCPUTable, readTable(t, r, seg.Number, f, &onCPUTable), want)
+		case TableOffCPU:
+			summarize(&offCPUTable, readTable(t, r, seg.Number, f, &offCPUTable), want)
+		case TableOffCPUTotal:
+			summarize(&offCPUTotalTable, readTable(t, r, seg.Number, f, &offCPUTotalTable), want)
 		case TableStack:
 			summarize(&stackTable, readTable(t, r, seg.Number, f, &stackTable), want)
 		case TableSymbol:

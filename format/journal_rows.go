@@ -13,26 +13,28 @@ type journalRows struct {
 	filter Filter
 	chunk  []byte // scratch
 
-	event     Decoded
-	io        ioRow
-	socket    Socket
-	process   Process
-	clock     Clock
-	beat      Heartbeat
-	ring      Ring
-	hook      Hook
-	note      Note
-	trigger   Trigger
-	container Container
-	tcp       TCP
-	tlsKey    TLSKey
-	probe     Probe
-	onCPU     OnCPU
-	stack     Stack
-	symbol    Symbol
-	module    Module
-	mapping   Mapping
-	tls       tlsRow
+	event       Decoded
+	io          ioRow
+	socket      Socket
+	process     Process
+	clock       Clock
+	beat        Heartbeat
+	ring        Ring
+	hook        Hook
+	note        Note
+	trigger     Trigger
+	container   Container
+	tcp         TCP
+	tlsKey      TLSKey
+	probe       Probe
+	offCPU      OffCPU
+	offCPUTotal OffCPUTotal
+	onCPU       OnCPU
+	stack       Stack
+	symbol      Symbol
+	module      Module
+	mapping     Mapping
+	tls         tlsRow
 }
 
 func newJournalRows(ix *journalIndex, filter Filter) *journalRows {
@@ -128,6 +130,12 @@ func (r *journalRows) decode(e entry, buf []byte, start int) (Row, []byte, error
 	case TableOnCPU:
 		_, err = decodeColumns(body, &onCPUTable, &r.onCPU)
 		row = &r.onCPU
+	case TableOffCPU:
+		_, err = decodeColumns(body, &offCPUTable, &r.offCPU)
+		row = &r.offCPU
+	case TableOffCPUTotal:
+		_, err = decodeColumns(body, &offCPUTotalTable, &r.offCPUTotal)
+		row = &r.offCPUTotal
 	case TableStack:
 		_, err = decodeColumns(body, &stackTable, &r.stack)
 		row = &r.stack

@@ -221,7 +221,7 @@ func parseNames(names []string, what, s string) (flags uint16, err error) {
 var tableNames = []string{TableSocket: "socket", TableIO: "io", TablePayload: "payload", TableProcess: "process",
 	TableClock: "clock", TableHeartbeat: "heartbeat", TableRing: "ring", TableHook: "hook", TableNote: "note", TableTrigger: "trigger", TableContainer: "container",
 	TableTCP: "tcp", TableTLSKey: "tls_key", TableProbe: "probe", TableTLS: "tls",
-	TableOnCPU: "oncpu", TableStack: "stack", TableSymbol: "symbol", TableModule: "module", TableMapping: "mapping"}
+	TableOnCPU: "oncpu", TableOffCPU: "offcpu", TableOffCPUTotal: "offcpu_total", TableStack: "stack", TableSymbol: "symbol", TableModule: "module", TableMapping: "mapping"}
 
 // String returns the table's name, which is also that of its file without ".parquet".
 func (t TableID) String() string { return nameOf(tableNames, "TABLE", uint8(t)) }

@@ -63,6 +63,9 @@ func sampleRows() []Row {
 		&Module{Time: 21, ID: 2, Kind: ModuleELF, PID: 100, Path: "/usr/sbin/nginx", BuildID: "6b3a9e2c", BuildIDKind: BuildIDGNU, Bytes: 1 << 30, Symbols: 9, Names: "symtab+dynsym", Error: "no .symtab"},
 		&Mapping{Time: 22, PID: 100, Start: 1 << 46, End: 1<<64 - 1, Offset: 4096, Module: 2, Path: "/usr/sbin/nginx"},
 		&Symbol{Time: 23, Module: 2, Address: 1 << 63, Bytes: 16, Source: SymbolDynsym, Name: "_ZN3fooEv"},
+		&OffCPU{Time: 24, CPU: 2, Duration: time.Second, PID: 100, TID: 101, Comm: "nginx", State: BlockSleep, Syscall: 202, RunDelay: 5, WakerPID: 9, WakerTID: 10, WakerComm: "kworker", Stack: 7, Verdict: StackComplete, Unwound: UnwoundTable, Taken: TakenSame, Unfinished: true},
+		&OffCPU{Time: 25, Duration: 1, State: BlockRunnable, Syscall: -1, RunDelay: -1},
+		&OffCPUTotal{Time: 26, PID: 100, TID: 101, Comm: "nginx", State: BlockDisk, Count: 1 << 40, Duration: time.Hour, RunDelay: time.Minute},
 	}
 }
 
@@ -106,6 +109,10 @@ func cloneRow(row Row) Row {
 	case *Container:
 		return ptr(*r)
 	case *OnCPU:
+		return ptr(*r)
+	case *OffCPU:
+		return ptr(*r)
+	case *OffCPUTotal:
 		return ptr(*r)
 	case *Stack:
 		return ptr(*r)

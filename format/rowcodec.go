@@ -51,6 +51,10 @@ func appendRowBody(buf []byte, row Row) ([]byte, error) {
 		return appendColumns(buf, &probeTable, r)
 	case *OnCPU:
 		return appendColumns(buf, &onCPUTable, r)
+	case *OffCPU:
+		return appendColumns(buf, &offCPUTable, r)
+	case *OffCPUTotal:
+		return appendColumns(buf, &offCPUTotalTable, r)
 	case *Stack:
 		return appendColumns(buf, &stackTable, r)
 	case *Symbol:
@@ -158,7 +162,7 @@ func (b *rowBody) fail() {
 // cpuColumn is the column of each row table that holds its cpu; -1 none. Tables that are not here have no row frames.
 var cpuColumn = map[TableID]int{TableSocket: 2, TableIO: 2, TableRing: 1, TableTCP: 1, TableTLSKey: 1, TableTLS: 2,
 	TableProcess: -1, TableClock: -1, TableHeartbeat: -1, TableHook: -1, TableNote: -1, TableTrigger: -1, TableContainer: -1, TableProbe: -1,
-	TableOnCPU: 1, TableStack: -1, TableSymbol: -1, TableModule: -1, TableMapping: -1}
+	TableOnCPU: 1, TableOffCPU: 1, TableOffCPUTotal: -1, TableStack: -1, TableSymbol: -1, TableModule: -1, TableMapping: -1}
 
 // rowHead reads what orders a row out of a row frame's body.
 func rowHead(body []byte) (t TableID, time KTime, cpu uint16, err error) {

@@ -275,6 +275,10 @@ func (r *Reel) openStream(seg *Segment, t TableID, f File, opts RowsOptions) (st
 		return openFileStream(r, n, f, &probeTable, func(v *Probe) Row { return v })
 	case TableOnCPU:
 		return openFileStream(r, n, f, &onCPUTable, func(v *OnCPU) Row { return v })
+	case TableOffCPU:
+		return openFileStream(r, n, f, &offCPUTable, func(v *OffCPU) Row { return v })
+	case TableOffCPUTotal:
+		return openFileStream(r, n, f, &offCPUTotalTable, func(v *OffCPUTotal) Row { return v })
 	case TableStack:
 		return openFileStream(r, n, f, &stackTable, func(v *Stack) Row { return v })
 	case TableSymbol:

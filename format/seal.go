@@ -65,6 +65,8 @@ type sealer struct {
 	tcps       *sealBatch[TCP]
 	tlsKeys    *sealBatch[TLSKey]
 	probes     *sealBatch[Probe]
+	waits      *sealBatch[OffCPU]
+	waitTotals *sealBatch[OffCPUTotal]
 	samples    *sealBatch[OnCPU]
 	stacks     *sealBatch[Stack]
 	symbols    *sealBatch[Symbol]
@@ -158,6 +160,10 @@ func (s *sealer) add(row Row) (full bool, err error) {
 		return addRow(s, &s.probes, &probeTable, *r)
 	case *OnCPU:
 		return addRow(s, &s.samples, &onCPUTable, *r)
+	case *OffCPU:
+		return addRow(s, &s.waits, &offCPUTable, *r)
+	case *OffCPUTotal:
+		return addRow(s, &s.waitTotals, &offCPUTotalTable, *r)
 	case *Stack:
 		return addRow(s, &s.stacks, &stackTable, *r)
 	case *Symbol:

@@ -38,7 +38,7 @@ func TestSpec(t *testing.T) {
 		"clock": describe(&clockTable), "heartbeat": describe(&heartbeatTable), "ring": describe(&ringTable), "hook": describe(&hookTable),
 		"note": describe(&noteTable), "trigger": describe(&triggerTable), "container": describe(&containerTable), "tcp": describe(&tcpTable),
 		"tls_key": describe(&tlsKeyTable), "probe": describe(&probeTable), "tls": describe(&tlsTable),
-		"oncpu": describe(&onCPUTable), "stack": describe(&stackTable), "symbol": describe(&symbolTable), "module": describe(&moduleTable), "mapping": describe(&mappingTable),
+		"oncpu": describe(&onCPUTable), "offcpu": describe(&offCPUTable), "offcpu_total": describe(&offCPUTotalTable), "stack": describe(&stackTable), "symbol": describe(&symbolTable), "module": describe(&moduleTable), "mapping": describe(&mappingTable),
 	}
 	data, err := os.ReadFile("SPEC.md")
 	if err != nil {

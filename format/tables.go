@@ -10,30 +10,31 @@ type TableID uint8
 
 // The tables. SPEC.md fixes their columns.
 const (
-	TableSocket    TableID = 1
-	TableIO        TableID = 2
-	TablePayload   TableID = 3
-	TableProcess   TableID = 4
-	TableClock     TableID = 5
-	TableHeartbeat TableID = 6
-	TableRing      TableID = 7
-	TableHook      TableID = 8
-	TableNote      TableID = 9
-	TableTLS       TableID = 10
-	TableTLSKey    TableID = 11
-	TableTCP       TableID = 12
-	TableOnCPU     TableID = 13
-	TableStack     TableID = 15
-	TableSymbol    TableID = 16
-	TableModule    TableID = 17
-	TableMapping   TableID = 18
-	TableTrigger   TableID = 19
-	TableContainer TableID = 20
-	TableProbe     TableID = 21
-	// 14 offcpu is reserved (DESIGN §3).
+	TableSocket      TableID = 1
+	TableIO          TableID = 2
+	TablePayload     TableID = 3
+	TableProcess     TableID = 4
+	TableClock       TableID = 5
+	TableHeartbeat   TableID = 6
+	TableRing        TableID = 7
+	TableHook        TableID = 8
+	TableNote        TableID = 9
+	TableTLS         TableID = 10
+	TableTLSKey      TableID = 11
+	TableTCP         TableID = 12
+	TableOnCPU       TableID = 13
+	TableOffCPU      TableID = 14
+	TableStack       TableID = 15
+	TableSymbol      TableID = 16
+	TableModule      TableID = 17
+	TableMapping     TableID = 18
+	TableTrigger     TableID = 19
+	TableContainer   TableID = 20
+	TableProbe       TableID = 21
+	TableOffCPUTotal TableID = 24
 )
 
-// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP, *TLS, *TLSKey, *Probe, *Container, *OnCPU, *Stack,
+// Row is one fact of a reel: *Socket, *IO, *Process, *Clock, *Heartbeat, *Ring, *Hook, *Note, *Trigger, *TCP, *TLS, *TLSKey, *Probe, *Container, *OnCPU, *OffCPU, *OffCPUTotal, *Stack,
 // *Module, *Mapping or *Symbol. (Payload bytes travel in
 // their IO or TLS row.)
 type Row interface {

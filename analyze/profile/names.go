@@ -49,6 +49,12 @@ var why = map[format.StackVerdict]string{
 	format.StackNotRead:     "[incomplete: user memory could not be read]",
 }
 
+// stateText says in a flame graph what a thread that did not run was waiting for, where its stack does not.
+var stateText = map[format.BlockState]string{
+	format.BlockRunnable: "[runnable: another thread had the CPU]",
+	format.BlockStopped:  "[stopped]",
+}
+
 // stack returns the frames of a stack, the outermost first; nil: the reel does not have it.
 func (n *namer) stack(id format.StackID, verdict format.StackVerdict) []int32 {
 	var frames []int32

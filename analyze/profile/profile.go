@@ -60,6 +60,7 @@ type Fold struct {
 	frames  map[format.StackID]frame
 	stacks  map[key]*sum
 	period  time.Duration
+	kind    Kind
 
 	first, last format.KTime // of all samples in the scope
 	tooMany     uint64       // rows beyond a limit
@@ -81,6 +82,7 @@ type key struct {
 	tid             format.TID
 	stack           format.StackID
 	verdict         format.StackVerdict
+	state           format.BlockState // of off-CPU
 }
 
 type sum struct {
@@ -88,11 +90,27 @@ type sum struct {
 	time  time.Duration
 }
 
+// Kind is what a profile counts.
+type Kind uint8
+
+// The kinds.
+const (
+	OnCPU  Kind = iota // samples of what ran
+	OffCPU             // times in which threads did not run
+)
+
+func (k Kind) String() string { return [...]string{"on-CPU", "off-CPU"}[k] }
+
+// Table is where the rows of a kind are.
+func (k Kind) Table() format.TableID {
+	return [...]format.TableID{format.TableOnCPU, format.TableOffCPU}[k]
+}
+
 // New returns an empty fold.
-func New(scope Scope, limits Limits) *Fold {
+func New(kind Kind, scope Scope, limits Limits) *Fold {
 	limits.Frames = cmp.Or(limits.Frames, defaultFrames)
 	limits.Stacks = cmp.Or(limits.Stacks, defaultStacks)
-	return &Fold{scope: scope, limits: limits, symbols: symbol.NewTable(limits.Symbols), frames: map[format.StackID]frame{}, stacks: map[key]*sum{}}
+	return &Fold{kind: kind, scope: scope, limits: limits, symbols: symbol.NewTable(limits.Symbols), frames: map[format.StackID]frame{}, stacks: map[key]*sum{}}
 }
 
 // Tables are those that must be added before samples.
@@ -124,7 +142,23 @@ func (f *Fold) Sample(r *format.OnCPU, process string) {
 		return
 	}
 	f.period = max(f.period, r.Period)
-	f.add(key{process, r.Comm, r.PID, r.TID, r.Stack, r.Verdict}, r.Time, 1, r.Period)
+	f.add(key{process: process, thread: r.Comm, pid: r.PID, tid: r.TID, stack: r.Stack, verdict: r.Verdict}, r.Time, 1, r.Period)
+}
+
+// Block takes a time in which a thread of a process of that name did not run. Of one that lies only partly in the scope's time, that part
+// counts.
+func (f *Fold) Block(r *format.OffCPU, process string) {
+	from, to := r.Time.Add(-r.Duration), r.Time
+	if f.scope.From != 0 {
+		from = max(from, f.scope.From)
+	}
+	if f.scope.To != 0 {
+		to = min(to, f.scope.To)
+	}
+	if to <= from || !f.scope.Wants(r.PID, r.TID, process, r.Comm, from) {
+		return
+	}
+	f.add(key{process: process, thread: r.Comm, pid: r.PID, tid: r.TID, stack: r.Stack, verdict: r.Verdict, state: r.State}, from, 1, to.Sub(from))
 }
 
 func (f *Fold) add(k key, at format.KTime, count uint64, d time.Duration) {
@@ -162,10 +196,10 @@ func (f *Fold) Result() *facts.Profile {
 	}
 	slices.SortFunc(keys, func(a, b key) int {
 		return cmp.Or(cmp.Compare(a.process, b.process), cmp.Compare(a.pid, b.pid), cmp.Compare(a.tid, b.tid), cmp.Compare(a.thread, b.thread),
-			cmp.Compare(a.stack, b.stack), cmp.Compare(a.verdict, b.verdict))
+			cmp.Compare(a.stack, b.stack), cmp.Compare(a.verdict, b.verdict), cmp.Compare(a.state, b.state))
 	})
 	n := newNamer(f)
-	p := &facts.Profile{Kind: "on-CPU", Period: f.period}
+	p := &facts.Profile{Kind: f.kind.String(), Period: f.period}
 	verdicts := map[facts.VerdictShare]uint64{}
 	for _, k := range keys {
 		s := f.stacks[k]
@@ -173,6 +207,9 @@ func (f *Fold) Result() *facts.Profile {
 		if frames == nil {
 			f.missing += s.count
 			frames = n.note("[stack is not in the reel]")
+		}
+		if text := stateText[k.state]; text != "" {
+			frames = append(frames, n.note(text)...)
 		}
 		p.Stacks = append(p.Stacks, facts.ProfileStack{
 			Frames: frames, PID: k.pid, TID: k.tid, Process: k.process, Thread: k.thread, Verdict: k.verdict, Count: s.count, Time: s.time,

@@ -25,6 +25,7 @@ enum event_kind {
 	EVENT_TLS = 6,     /* struct tls_event, then captured_len payload bytes */
 	EVENT_TLS_KEY = 7, /* struct tls_key_event */
 	/* 9..15 are reserved for offcpu */
+	EVENT_BLOCK = 9,   /* struct block_event, then tail_len bytes as in sample_event */
 	EVENT_SAMPLE = 8,  /* struct sample_event, then tail_len bytes: kernel frames, user frames, user registers, bytes of the user stack */
 	EVENT_DGRAM = 16, /* struct io_event of a UDP socket, then 16 bytes, the peer's address, then captured_len payload bytes */
 	EVENT_UNIX = 17,  /* struct unix_event, then paths_len bytes: path of this end, path of the peer */
@@ -410,6 +411,48 @@ struct tls_event {
 	__u8 pad[6];
 };
 
+/* Why a thread did not run. */
+enum block_state {
+	BLOCK_INVALID = 0,
+	BLOCK_SLEEP = 1,    /* it waited, and a signal could have ended that */
+	BLOCK_DISK = 2,     /* it waited, and no signal could: mostly for a disk or a lock of the kernel */
+	BLOCK_RUNNABLE = 3, /* another had its CPU */
+	BLOCK_STOPPED = 4,  /* by a signal or a debugger */
+	BLOCK_OTHER = 5,
+};
+
+/* Where the user stack of a block was taken. */
+enum block_taken {
+	TAKEN_INVALID = 0,
+	TAKEN_RESUMED = 1, /* as the thread came back: it is that of the block */
+	TAKEN_SYSCALL = 2, /* as the system call returned: the same */
+	TAKEN_SWITCH = 3,  /* as it left again, in the same system call: the same */
+	TAKEN_LATER = 4,   /* as it left again: it may be another by then */
+};
+
+/* A time in which a thread did not run: from since_ns to h.time_ns. The recorder makes rows of it, as of sample_event. */
+struct block_event {
+	struct event_header h;
+	__u64 since_ns;
+	__u64 delay_ns;   /* of that, runnable; ~0: unknown */
+	__u64 stack_addr; /* as in sample_event */
+	__u32 tail_len;
+	__u32 stack_bytes;
+	__u32 waker_pid; /* who made it runnable, or was interrupted by what did; 0 unknown */
+	__u32 waker_tid;
+	__u16 kernel_bytes;
+	__u16 user_bytes;
+	__u16 regs_bytes;
+	__s16 syscall;    /* in flight, as the architecture numbers it; -1: none */
+	__u8 state;       /* enum block_state */
+	__u8 taken;       /* enum block_taken */
+	__u8 stack_fault;
+	__u8 pad;
+	char comm[PROC_COMM_LEN];
+	char waker_comm[PROC_COMM_LEN];
+	__u8 tail_pad[4];
+};
+
 #define EVENT_SIZE_CHECK(type, bytes) _Static_assert(sizeof(struct type) == (bytes), #type " changed size")
 
 EVENT_SIZE_CHECK(event_header, 32);
@@ -421,6 +464,7 @@ EVENT_SIZE_CHECK(unix_event, 120);
 EVENT_SIZE_CHECK(tcp_event, 184);
 EVENT_SIZE_CHECK(tls_key_event, 328);
 EVENT_SIZE_CHECK(sample_event, 72);
+EVENT_SIZE_CHECK(block_event, 120);
 EVENT_SIZE_CHECK(tls_event, 96);
 
 #endif /* REEL_EVENT_H */

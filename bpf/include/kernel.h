@@ -335,6 +335,14 @@ struct task_struct {
 	char comm[16];
 };
 
+struct task_struct___since_5_14 {
+	unsigned int __state;
+};
+
+struct task_struct___before_5_14 {
+	long state;
+};
+
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];

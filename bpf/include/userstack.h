@@ -18,10 +18,12 @@
 #if defined(__TARGET_ARCH_x86)
 #define REGS_BYTES (21 * 8) /* struct pt_regs of arch/x86/include/uapi/asm/ptrace.h */
 #define REGS_SP    (19 * 8)
+#define REGS_SYSCALL (15 * 8) /* orig_ax: the number of the call in flight, as 32 bits; -1 none */
 #define THREAD_BYTES 16384  /* arch/x86/include/asm/page_64_types.h: THREAD_SIZE, without KASAN */
 #else
 #define REGS_BYTES (34 * 8) /* struct user_pt_regs of arch/arm64/include/uapi/asm/ptrace.h */
 #define REGS_SP    (31 * 8)
+#define REGS_SYSCALL (35 * 8) /* syscallno, 32 bits, behind what user space sees; -1 none */
 #define THREAD_BYTES 16384  /* arch/arm64/include/asm/memory.h: THREAD_SIZE, of 4 KiB pages without KASAN */
 #endif
 

@@ -22,6 +22,7 @@ struct wire_types {
 	struct unix_event unix_sock;
 	struct tls_key_event tls_key;
 	struct sample_event sample;
+	struct block_event block;
 	struct tls_event tls;
 	enum event_kind event_kind;
 	enum io_call io_call;
@@ -34,6 +35,8 @@ struct wire_types {
 	enum tcp_op tcp_op;
 	enum tcp_cause tcp_cause;
 	enum proc_flag proc_flag;
+	enum block_state block_state;
+	enum block_taken block_taken;
 	enum tls_label tls_label;
 	enum tls_source tls_source;
 	enum tls_call tls_call;

@@ -5,12 +5,11 @@ package profile
 import (
 	"github.com/ebpf-reel/reel/capture/symbols"
 	"github.com/ebpf-reel/reel/format"
-	"github.com/ebpf-reel/reel/format/wire"
 )
 
-// split divides what follows a sample_event.
-func split(e *wire.SampleEvent, tail []byte) (parts sampleParts, ok bool) {
-	k, u, r, s := uint64(e.KernelBytes), uint64(e.UserBytes), uint64(e.RegsBytes), uint64(e.StackBytes)
+// splitTail divides what follows a sample_event or a block_event.
+func splitTail(kernel, user, regs uint16, stack uint32, tail []byte) (parts sampleParts, ok bool) {
+	k, u, r, s := uint64(kernel), uint64(user), uint64(regs), uint64(stack)
 	if k+u+r+s != uint64(len(tail)) {
 		return parts, false
 	}

@@ -53,6 +53,8 @@ type Profiler struct {
 
 	event  wire.Event
 	path   []met // of the stack at hand
+	copied copied
+	waits  map[waitKey]*waitStack
 	thread unwind.Thread
 	walk   unwind.Result
 
@@ -94,7 +96,7 @@ func New(cfg Config, sink Sink) *Profiler {
 	p := &Profiler{
 		maps: maps, refused: refused, named: make(chan struct{}),
 		cfg: cfg, sink: sink, queue: make(chan item, queueItems), spare: make(chan []byte, spareItems),
-		modules: newModules(), stacks: newStacks(), spaces: map[format.PID]*space{},
+		modules: newModules(), stacks: newStacks(), spaces: map[format.PID]*space{}, waits: map[waitKey]*waitStack{},
 	}
 	go func() {
 		p.kernel, p.hidden = readKernel()
@@ -185,12 +187,28 @@ func (p *Profiler) take(it item) error {
 		p.life(it)
 		return nil
 	}
-	err := p.sample(it.sample)
+	err := p.record(it.sample)
 	select {
 	case p.spare <- it.sample:
 	default:
 	}
 	return err
+}
+
+// record stores what the kernel side found.
+func (p *Profiler) record(ev []byte) error {
+	if len(ev) > kindOffset && ev[kindOffset] == wire.EventBlock {
+		return p.block(ev)
+	}
+	return p.sample(ev)
+}
+
+const kindOffset = 30 // of event_header.kind in event.h
+
+// copied says where the bytes of the stack at hand are from.
+type copied struct {
+	addr  uint64
+	fault bool
 }
 
 // tidy forgets processes that have ended, and what a flight recorder may have lost.
@@ -214,6 +232,7 @@ func (p *Profiler) tidy(now format.KTime) {
 func (p *Profiler) forget(now format.KTime) {
 	p.fresh = now
 	p.stacks.forget()
+	clear(p.waits)
 	p.modules.forget()
 	for _, s := range p.spaces {
 		for i := range s.ranges {
@@ -372,13 +391,15 @@ func (p *Profiler) sample(ev []byte) error {
 		return fmt.Errorf("a sample cannot be read: %w", err)
 	}
 	e := &p.event.Sample
-	parts, ok := split(e, p.event.Payload)
+	parts, ok := splitTail(e.KernelBytes, e.UserBytes, e.RegsBytes, e.StackBytes, p.event.Payload)
 	if !ok {
 		return fmt.Errorf("a sample of %d bytes says that it has others", len(ev))
 	}
 	at := format.KTime(e.H.TimeNS)
 	s := p.space(format.PID(e.H.PID))
-	verdict, unwound := p.build(s, parts)
+	p.copied = copied{addr: e.StackAddr, fault: e.StackFault != 0}
+	verdict, unwound := p.userPart(s, parts)
+	p.kernelPart(parts.kernel)
 	id, err := p.store(at)
 	if err != nil {
 		return err

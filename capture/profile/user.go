@@ -18,15 +18,19 @@ var roots = map[string]bool{
 	"runtime.mcall": true, "runtime.systemstack": true, "runtime.morestack": true,
 }
 
-// build puts the frames of a sample into p.path, the outermost first.
-func (p *Profiler) build(s *space, parts sampleParts) (format.StackVerdict, format.Unwinding) {
+// userPart puts the user frames into p.path, the outermost first.
+func (p *Profiler) userPart(s *space, parts sampleParts) (format.StackVerdict, format.Unwinding) {
 	p.path = p.path[:0]
 	verdict, unwound := p.user(s, parts)
 	slices.Reverse(p.path)
-	for at := len(parts.kernel) - 8; at >= 0; at -= 8 {
-		p.path = append(p.path, p.kernelFrame(binary.LittleEndian.Uint64(parts.kernel[at:]), at > 0))
-	}
 	return verdict, unwound
+}
+
+// kernelPart puts the kernel frames behind them.
+func (p *Profiler) kernelPart(kernel []byte) {
+	for at := len(kernel) - 8; at >= 0; at -= 8 {
+		p.path = append(p.path, p.kernelFrame(binary.LittleEndian.Uint64(kernel[at:]), at > 0))
+	}
 }
 
 // How many frames are kept of a user stack: those that the kernel side finds by frame pointers, and those that are found here.
@@ -46,7 +50,7 @@ func (p *Profiler) user(s *space, parts sampleParts) (format.StackVerdict, forma
 		p.pointers(s, parts.user, 0)
 		return p.verdict(pointerEnd(parts.user)), format.UnwoundPointers
 	}
-	p.thread = unwind.Thread{Regs: regs, Base: p.event.Sample.StackAddr, Stack: parts.stack, Fault: p.event.Sample.StackFault != 0}
+	p.thread = unwind.Thread{Regs: regs, Base: p.copied.addr, Stack: parts.stack, Fault: p.copied.fault}
 	unwind.Walk(&p.thread, code{p, s}, maxFrames, &p.walk)
 	for _, f := range p.walk.Frames {
 		p.path = append(p.path, p.userFrame(s, f.Addr, !f.Exact))

@@ -232,3 +232,6 @@ func (w *walker) pointer() bool {
 	w.regs[regFP], w.regs[regSP], w.regs[regPC] = next, fp+16, stripAuthentication(ra)
 	return true
 }
+
+// Place returns the place of execution, the stack pointer and the frame pointer.
+func (r *Registers) Place() (pc, sp, fp uint64) { return r[regPC], r[regSP], r[regFP] }

@@ -49,6 +49,8 @@ type captureFlags struct {
 	ringSize      sizeValue
 	oncpu         bool
 	cpuHz         int
+	offcpu        bool
+	minBlock      time.Duration
 }
 
 func newCaptureCommand() *cobra.Command {
@@ -93,6 +95,8 @@ nothing but what is asked for: by reel snap, or by SIGUSR2, which keeps all that
 	flags.StringVar(&f.tls, "tls", "auto", "how TLS connections are opened: `auto`, keys (probes that see the secrets of new connections), plaintext (probes on each message) or off")
 	flags.Float64Var(&f.tlsMaxCPU, "tls-max-cpu", 100*capture.DefaultTLSShare, "with --tls auto: take probes on plaintext out of a process that pays more than this `PERCENT` of a CPU for them")
 	flags.BoolVar(&f.keepKeys, "keep-keys", false, "keep the secrets of TLS connections in the reel, and their bytes as they were sent: who has it can read all")
+	flags.BoolVar(&f.offcpu, "offcpu", false, "record what threads wait for, with their stacks (reel flame --off-cpu shows it)")
+	flags.DurationVar(&f.minBlock, "min-block", time.Millisecond, "with --offcpu: record waits as long as this `TIME`, count shorter ones")
 	flags.BoolVar(&f.freeze, "freeze", false, "give up all privileges once everything is attached: processes that come later are described less")
 	flags.Var(&f.ringBytes, "ring-bytes", "`SIZE` of the ring of each CPU, a power of two (default 8MiB)")
 	flags.Var(&f.segmentBytes, "segment-bytes", "seal a segment after this `SIZE` of journal (default 32MiB)")
@@ -114,7 +118,7 @@ func (f *captureFlags) config(cmd *cobra.Command, args []string) (capture.Config
 		Tool: "reel " + toolVersion(), CommandLine: mask.Args(slices.Clone(os.Args)),
 		RingBytes: int(f.ringBytes), SegmentBytes: int64(f.segmentBytes), SegmentTime: f.segmentTime, FlushInterval: f.flushInterval,
 	}
-	if err := f.profileConfig(&cfg, cmd.Flags().Changed("cpu-hz")); err != nil {
+	if err := f.profileConfig(&cfg, cmd.Flags().Changed); err != nil {
 		return cfg, err
 	}
 	limits, err := f.budget.limits()

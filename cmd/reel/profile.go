@@ -20,6 +20,7 @@ type profileFlags struct {
 	comms []string
 	from  time.Duration
 	to    time.Duration
+	off   bool
 }
 
 func (f *profileFlags) register(cmd *cobra.Command) {
@@ -27,6 +28,7 @@ func (f *profileFlags) register(cmd *cobra.Command) {
 	flags.UintSliceVarP(&f.pids, "pid", "p", nil, "only of these processes: `PID[,PID]`")
 	flags.UintSliceVar(&f.tids, "tid", nil, "only of these threads: `TID[,TID]`")
 	flags.StringSliceVar(&f.comms, "comm", nil, "only of processes or threads called `NAME[,NAME]`")
+	flags.BoolVar(&f.off, "off-cpu", false, "what threads waited for instead of what ran (capture --offcpu)")
 	flags.DurationVar(&f.from, "from", 0, "only from this time on, since the start of the recording")
 	flags.DurationVar(&f.to, "to", 0, "only until this time")
 }
@@ -36,6 +38,9 @@ func (f *profileFlags) config() (analyze.ProfileConfig, error) {
 		return analyze.ProfileConfig{}, &usageError{fmt.Sprintf("from %v to %v is no time: --to comes after --from, both count from the start of the recording", f.from, f.to)}
 	}
 	cfg := analyze.ProfileConfig{From: f.from, To: f.to, Scope: profile.Scope{Comms: f.comms}}
+	if f.off {
+		cfg.Kind = profile.OffCPU
+	}
 	var said []string
 	for _, pid := range f.pids {
 		cfg.Scope.PIDs = append(cfg.Scope.PIDs, format.PID(pid))
@@ -79,7 +84,11 @@ func foldProfile(cmd *cobra.Command, dir string, f *profileFlags) (*facts.Profil
 		if cfg.Scope.Chooses() || cfg.From != 0 || cfg.To != 0 {
 			return nil, withCode(exitInconclusive, fmt.Errorf("%s has no samples of what was asked for (%s): leave out --pid, --tid, --comm, --from or --to", dir, cfg.Description))
 		}
-		return nil, withCode(exitInconclusive, fmt.Errorf("%s has no samples of what ran: record with reel capture --oncpu", dir))
+		what, flag := "samples of what ran", "--oncpu"
+		if f.off {
+			what, flag = "waits", "--offcpu"
+		}
+		return nil, withCode(exitInconclusive, fmt.Errorf("%s has no %s: record with reel capture %s", dir, what, flag))
 	}
 	for _, e := range result.Ledger {
 		if e.Severity >= facts.DataLoss || e.Name == "stack_incomplete" {

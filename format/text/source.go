@@ -52,6 +52,8 @@ func cpuOf(row format.Row) uint16 {
 		return r.CPU
 	case *format.TCP:
 		return r.CPU
+	case *format.OffCPU:
+		return r.CPU
 	case *format.OnCPU:
 		return r.CPU
 	case *format.TLS:

@@ -14,6 +14,7 @@ type Event struct {
 	Unix    UnixEvent
 	TLSKey  TLSKeyEvent
 	Sample  SampleEvent
+	Block   BlockEvent
 	TLS     TLSEvent
 	Peer    [addressSize]byte // address of a datagram's peer, as sock_event.raddr; zero: unknown
 	Payload []byte            // what follows the struct, an alias of the bytes decoded: io or tls payload, argv with NULs, or two paths
@@ -36,6 +37,8 @@ func (e *Event) Header() *EventHeader {
 		return &e.Unix.H
 	case EventSample:
 		return &e.Sample.H
+	case EventBlock:
+		return &e.Block.H
 	case EventTLS:
 		return &e.TLS.H
 	}
@@ -104,6 +107,8 @@ func Decode(ev []byte, e *Event) error {
 		e.Unix.decode(ev)
 	case EventSample:
 		e.Sample.decode(ev)
+	case EventBlock:
+		e.Block.decode(ev)
 	case EventTLS:
 		e.TLS.decode(ev)
 	}

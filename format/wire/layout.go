@@ -27,10 +27,11 @@ var layouts = [...]layout{
 	EventUnix:   {size: UnixEventSize, tail: 108},
 	EventTLS:    {size: TLSEventSize, tail: 80},
 	EventSample: {size: SampleEventSize, tail: 40},
+	EventBlock:  {size: BlockEventSize, tail: 56},
 }
 
 // biggest is the size of the biggest struct.
-const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize, TLSKeyEventSize, SampleEventSize, TLSEventSize)
+const biggest = max(IOEventSize, IOMoreEventSize, SockEventSize, ProcEventSize, TCPEventSize, UnixEventSize, TLSKeyEventSize, SampleEventSize, TLSEventSize, BlockEventSize)
 
 func layoutOf(kind uint16) *layout {
 	if int(kind) >= len(layouts) || layouts[kind].size == 0 {

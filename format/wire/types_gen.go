@@ -625,6 +625,80 @@ func (s *SampleEvent) Append(b []byte) []byte {
 	return b
 }
 
+// BlockEventSize is sizeof(struct block_event).
+const BlockEventSize = 120
+
+// BlockEvent mirrors struct block_event: same fields, same order, same size.
+type BlockEvent struct {
+	H           EventHeader // offset 0
+	SinceNS     uint64      // offset 32
+	DelayNS     uint64      // offset 40
+	StackAddr   uint64      // offset 48
+	TailLen     uint32      // offset 56
+	StackBytes  uint32      // offset 60
+	WakerPID    uint32      // offset 64
+	WakerTID    uint32      // offset 68
+	KernelBytes uint16      // offset 72
+	UserBytes   uint16      // offset 74
+	RegsBytes   uint16      // offset 76
+	Syscall     int16       // offset 78
+	State       uint8       // offset 80
+	Taken       uint8       // offset 81
+	StackFault  uint8       // offset 82
+	Pad         uint8       // offset 83
+	Comm        [16]byte    // offset 84
+	WakerComm   [16]byte    // offset 100
+	TailPad     [4]byte     // offset 116
+}
+
+// decode fills s from b, which holds at least BlockEventSize bytes, little endian.
+func (s *BlockEvent) decode(b []byte) {
+	_ = b[BlockEventSize-1]
+	s.H.decode(b[0:])
+	s.SinceNS = binary.LittleEndian.Uint64(b[32:])
+	s.DelayNS = binary.LittleEndian.Uint64(b[40:])
+	s.StackAddr = binary.LittleEndian.Uint64(b[48:])
+	s.TailLen = binary.LittleEndian.Uint32(b[56:])
+	s.StackBytes = binary.LittleEndian.Uint32(b[60:])
+	s.WakerPID = binary.LittleEndian.Uint32(b[64:])
+	s.WakerTID = binary.LittleEndian.Uint32(b[68:])
+	s.KernelBytes = binary.LittleEndian.Uint16(b[72:])
+	s.UserBytes = binary.LittleEndian.Uint16(b[74:])
+	s.RegsBytes = binary.LittleEndian.Uint16(b[76:])
+	s.Syscall = int16(binary.LittleEndian.Uint16(b[78:]))
+	s.State = b[80]
+	s.Taken = b[81]
+	s.StackFault = b[82]
+	s.Pad = b[83]
+	copy(s.Comm[:], b[84:100])
+	copy(s.WakerComm[:], b[100:116])
+	copy(s.TailPad[:], b[116:120])
+}
+
+// Append appends the BlockEventSize bytes that decode reads to b.
+func (s *BlockEvent) Append(b []byte) []byte {
+	b = s.H.Append(b)
+	b = binary.LittleEndian.AppendUint64(b, s.SinceNS)
+	b = binary.LittleEndian.AppendUint64(b, s.DelayNS)
+	b = binary.LittleEndian.AppendUint64(b, s.StackAddr)
+	b = binary.LittleEndian.AppendUint32(b, s.TailLen)
+	b = binary.LittleEndian.AppendUint32(b, s.StackBytes)
+	b = binary.LittleEndian.AppendUint32(b, s.WakerPID)
+	b = binary.LittleEndian.AppendUint32(b, s.WakerTID)
+	b = binary.LittleEndian.AppendUint16(b, s.KernelBytes)
+	b = binary.LittleEndian.AppendUint16(b, s.UserBytes)
+	b = binary.LittleEndian.AppendUint16(b, s.RegsBytes)
+	b = binary.LittleEndian.AppendUint16(b, uint16(s.Syscall))
+	b = append(b, s.State)
+	b = append(b, s.Taken)
+	b = append(b, s.StackFault)
+	b = append(b, s.Pad)
+	b = append(b, s.Comm[:]...)
+	b = append(b, s.WakerComm[:]...)
+	b = append(b, s.TailPad[:]...)
+	return b
+}
+
 // TLSEventSize is sizeof(struct tls_event).
 const TLSEventSize = 96
 
@@ -694,6 +768,7 @@ const (
 	EventTCP     = 5
 	EventTLS     = 6
 	EventTLSKey  = 7
+	EventBlock   = 9
 	EventSample  = 8
 	EventDgram   = 16
 	EventUnix    = 17
@@ -815,6 +890,25 @@ const (
 	ProcExeCut     = 1
 	ProcExeDeleted = 2
 	ProcCgroupCut  = 4
+)
+
+// enum block_state
+const (
+	BlockInvalid  = 0
+	BlockSleep    = 1
+	BlockDisk     = 2
+	BlockRunnable = 3
+	BlockStopped  = 4
+	BlockOther    = 5
+)
+
+// enum block_taken
+const (
+	TakenInvalid = 0
+	TakenResumed = 1
+	TakenSyscall = 2
+	TakenSwitch  = 3
+	TakenLater   = 4
 )
 
 // enum tls_label

@@ -59,7 +59,7 @@ func TestProfileSplit(t *testing.T) {
 			if err := os.Remove(program); err != nil {
 				t.Fatal(err)
 			}
-			prof := foldReel(t, filepath.Join(dir, "c.reel"), profile.Scope{Comms: []string{"split"}})
+			prof := foldReel(t, filepath.Join(dir, "c.reel"), profile.OnCPU, profile.Scope{Comms: []string{"split"}})
 			self, n := selfSamples(prof)
 			checkSplit(t, &p, self, n)
 			if !p.strip && p.names[0] != "" { // perf reads no .gopclntab
@@ -105,14 +105,14 @@ func (p *splitProgram) calibrate(t *testing.T, program string) int {
 	return max(rounds, int(float64(rounds)*float64(want)/float64(max(took, time.Millisecond))))
 }
 
-func foldReel(t *testing.T, dir string, scope profile.Scope) *facts.Profile {
+func foldReel(t *testing.T, dir string, kind profile.Kind, scope profile.Scope) *facts.Profile {
 	t.Helper()
 	r, err := format.Open(dir, format.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer r.Close()
-	res, err := analyze.Profile(t.Context(), r, analyze.ProfileConfig{Scope: scope})
+	res, err := analyze.Profile(t.Context(), r, analyze.ProfileConfig{Kind: kind, Scope: scope})
 	if err != nil {
 		t.Fatal(err)
 	}
