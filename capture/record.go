@@ -350,6 +350,9 @@ func (r *recording) begin(chosen []procfs.Stat, command string) error {
 		if err != nil {
 			return err
 		}
+		if r.profile != nil {
+			r.profile.Hold(held.PID)
+		}
 		chosen = append(chosen, held)
 	}
 	r.watchCgroups(chosen) // first: what enters from now on is seen, what is there already is in the process table

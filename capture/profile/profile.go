@@ -8,6 +8,7 @@ package profile
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
@@ -59,6 +60,7 @@ type Profiler struct {
 	walk   unwind.Result
 
 	// Read by other goroutines.
+	held    atomic.Uint32 // process; 0: none
 	samples atomic.Uint64
 	dropped atomic.Uint64
 	unnamed atomic.Uint64 // processes whose mappings could not be read
@@ -107,6 +109,9 @@ func New(cfg Config, sink Sink) *Profiler {
 
 // Take copies a record of the kernel side. It never waits: what comes too fast is dropped, and counted.
 func (p *Profiler) Take(ev []byte) {
+	if held := p.held.Load(); held != 0 && len(ev) >= pidOffset+4 && binary.LittleEndian.Uint32(ev[pidOffset:]) == held {
+		return
+	}
 	var buf []byte
 	select {
 	case buf = <-p.spare:
@@ -122,6 +127,9 @@ func (p *Profiler) Take(ev []byte) {
 
 // Process takes an event in the life of a process.
 func (p *Profiler) Process(row *format.Process) {
+	if row.Op == format.ProcExec && uint32(row.PID) == p.held.Load() {
+		p.held.Store(0)
+	}
 	switch row.Op {
 	case format.ProcFork, format.ProcExec, format.ProcExit:
 	default:
@@ -132,6 +140,9 @@ func (p *Profiler) Process(row *format.Process) {
 	default: // its mappings are read when a sample needs them
 	}
 }
+
+// Hold leaves out a process until its exec: it is the recorder's own until then.
+func (p *Profiler) Hold(pid format.PID) { p.held.Store(uint32(pid)) }
 
 // Begin reads the mappings of a process that is there already: later it may be gone when they are needed.
 func (p *Profiler) Begin(pid format.PID) {
@@ -203,7 +214,11 @@ func (p *Profiler) record(ev []byte) error {
 	return p.sample(ev)
 }
 
-const kindOffset = 30 // of event_header.kind in event.h
+// Offsets of event_header.pid and kind in event.h.
+const (
+	pidOffset  = 20
+	kindOffset = 30
+)
 
 // copied says where the bytes of the stack at hand are from.
 type copied struct {

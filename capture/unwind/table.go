@@ -90,7 +90,7 @@ func (t *Table) scan(r io.Reader, size uint64) error {
 			return errors.New("entries of 64 bits are not supported")
 		}
 		whole := uint64(length) + 4
-		if whole > size-off || len(head) < 8 {
+		if whole > size-off || length < 4 || len(head) < 8 {
 			return io.ErrUnexpectedEOF
 		}
 		if binary.LittleEndian.Uint32(head[4:]) == 0 {

@@ -54,7 +54,7 @@ func TestProfileWaits(t *testing.T) {
 			whole += v.Count
 		}
 	}
-	if whole*100 < all*80 { // those before the program began are reel's own
+	if whole*100 < all*95 {
 		t.Errorf("%d of %d stacks are whole: %+v", whole, all, p.Verdicts)
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/mask"
+	"github.com/ebpf-reel/reel/analyze/profile"
 	"github.com/ebpf-reel/reel/format"
 )
 
@@ -97,6 +98,13 @@ func (a *analysis) profile(t *testing.T) {
 	res, err := analyze.Profile(context.Background(), a.reel, analyze.ProfileConfig{})
 	if err != nil {
 		t.Fatal(err)
+	}
+	waits, err := analyze.Profile(context.Background(), a.reel, analyze.ProfileConfig{Kind: profile.OffCPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if waits.Profile.Counts == 0 {
+		t.Error("no waits")
 	}
 	p := res.Profile
 	named := map[format.FrameKind]int{}

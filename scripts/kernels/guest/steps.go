@@ -115,7 +115,7 @@ func recordCommand() error {
 	if err != nil {
 		return err
 	}
-	recorder, err := start(nil, "command.txt", "/bin/reel", "capture", "--oncpu", "--cpu-hz", "997", "-w", filepath.Join(resultDir, "command.reel"), "--", "/bin/shop-client", string(text))
+	recorder, err := start(nil, "command.txt", "/bin/reel", "capture", "--oncpu", "--cpu-hz", "997", "--offcpu", "--min-block", "100us", "-w", filepath.Join(resultDir, "command.reel"), "--", "/bin/shop-client", string(text))
 	if err != nil {
 		return err
 	}
