@@ -31,6 +31,11 @@ type Ties struct {
 	decrypted map[Socket]bool
 }
 
+// Decrypted reports whether the plaintext of a socket was decrypted when the reel was finished: its ciphertext is not there any more.
+func (t *Ties) Decrypted(id format.SocketID, inode format.Inode) bool {
+	return t != nil && t.decrypted[Socket{id, inode}]
+}
+
 // Twice reports whether the plaintext of a row, which Tied gave, is there once more, decrypted.
 func (t *Ties) Twice(r *format.TLS) bool {
 	return r.Flags&format.TLSDecrypted == 0 && t.decrypted[Socket{r.Socket, r.Inode}]

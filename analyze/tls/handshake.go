@@ -23,6 +23,9 @@ func (s *Stage) helloMessage(c *conn.Conn, t *session, d conn.Dir, msg byte, bod
 			c.TLS.ServerName = h.serverName
 		}
 		secrets := s.secrets(&h)
+		if s.cfg.Ties.Decrypted(c.Socket, c.Inode) {
+			secrets = nil // they would open nothing
+		}
 		switch {
 		case secrets != nil:
 			t.phase, t.secrets = keyed, secrets

@@ -55,7 +55,7 @@ func TestTLSKeysChange(t *testing.T) {
 	t.Run("TLS 1.3", func(t *testing.T) {
 		n := startNginx(t, 1, startBackend(t))
 		keys := filepath.Join(t.TempDir(), "keys.log")
-		r := record(t, "-p", strconv.Itoa(n.pid()))
+		r := record(t, "--tls", "off", "-p", strconv.Itoa(n.pid()))
 		c := startSClient(t, n.tls, keys, "-tls1_3")
 		const get = "GET /small?n=%d HTTP/1.1\nHost: a\n\n"
 		c.say(fmt.Sprintf(get, 1), "200 OK", 1)
@@ -81,7 +81,7 @@ func TestTLSKeysChange(t *testing.T) {
 			}
 			return err == nil
 		})
-		r := record(t, "-p", strconv.Itoa(s.pid()))
+		r := record(t, "--tls", "off", "-p", strconv.Itoa(s.pid()))
 		c := startSClient(t, port, keys, "-tls1_2", "-no_ticket")
 		c.say("R\n", "RENEGOTIATING", 1)
 		c.say("GET /once HTTP/1.0\n\n", "200 ok", 1)
