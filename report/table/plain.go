@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"io"
 	"reflect"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/ebpf-reel/reel/report/visible"
@@ -98,20 +99,18 @@ func (e *textEncoder[T]) write(rows []T) error {
 			}
 		}
 	}
+	var line []byte
 	for _, cells := range lines {
+		line = line[:0]
 		for j, c := range cells {
-			e.buf.WriteString(c)
+			line = append(line, c...)
 			if j == len(cells)-1 {
 				break
 			}
-			for n := utf8.RuneCountInString(c); n < e.widths[j]+2; n++ {
-				e.buf.WriteByte(' ')
-			}
-			if utf8.RuneCountInString(c) >= e.widths[j]+2 {
-				e.buf.WriteByte(' ')
-			}
+			pad := max(e.widths[j]+2-utf8.RuneCountInString(c), 1)
+			line = append(line, strings.Repeat(" ", pad)...)
 		}
-		if err := e.buf.WriteByte('\n'); err != nil {
+		if _, err := e.buf.Write(append(line, '\n')); err != nil {
 			return err
 		}
 	}
