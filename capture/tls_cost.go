@@ -78,8 +78,9 @@ func ownOffset(pc uintptr) (uint64, error) {
 	if img.Elf.Type != elf.ET_EXEC {
 		return 0, errors.New("this program is position-independent")
 	}
-	end := pc
-	for f := runtime.FuncForPC(pc); runtime.FuncForPC(end) == f && end-pc < 1<<12; end++ {
+	end, f := pc, runtime.FuncForPC(pc)
+	for runtime.FuncForPC(end) == f && end-pc < 1<<12 {
+		end++
 	}
 	offset, code, err := img.Code(image.Function{Addr: uint64(pc), Size: uint64(end - pc)})
 	if err != nil {

@@ -100,10 +100,10 @@ func TestAppendWhileTheDiskStalls(t *testing.T) {
 	}
 	second := background(w.Flush)
 	select {
-	case <-first:
-		t.Error("a flush ended before its write")
-	case <-second:
-		t.Error("a flush ended before the write that it stands behind")
+	case err := <-first:
+		t.Errorf("a flush ended before its write: %v", err)
+	case err := <-second:
+		t.Errorf("a flush ended before the write that it stands behind: %v", err)
 	case <-time.After(20 * time.Millisecond):
 	}
 	fsys.proceed <- nil

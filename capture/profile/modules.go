@@ -197,7 +197,7 @@ func openInRoot(dir string, line *mapLine) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(root)
+	defer func() { _ = unix.Close(root) }()
 	f, err := openRegular(root, line.path, unix.RESOLVE_IN_ROOT|unix.RESOLVE_NO_MAGICLINKS)
 	if err != nil {
 		return nil, err
@@ -216,7 +216,7 @@ func openRegular(dir int, path string, resolve uint64) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
 		return nil, err

@@ -62,7 +62,7 @@ func NewTable(f *elf.File) (_ *Table, err error) {
 		return nil, fmt.Errorf(".eh_frame has %d bytes", s.FileSize)
 	}
 	t := &Table{section: s.ReaderAt, addr: s.Addr, cies: map[uint32]cie{}, rows: map[uint64]*row{}}
-	if err := t.scan(s.Open(), uint64(s.FileSize)); err != nil {
+	if err := t.scan(s.Open(), s.FileSize); err != nil {
 		return nil, fmt.Errorf(".eh_frame: %w", err)
 	}
 	slices.SortFunc(t.entries, func(a, b entry) int { return cmp.Compare(a.start, b.start) })

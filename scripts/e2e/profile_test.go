@@ -20,13 +20,12 @@ import (
 
 // splitProgram is a program that burns CPU in three functions, 70 : 20 : 10.
 type splitProgram struct {
-	name   string
-	build  []string // arguments; OUT is the program
-	tool   string   // that is needed
-	strip  bool
-	rounds int
-	names  [3]string // of the functions in a profile; "" none: stripped
-	root   string    // a function that stacks begin in, by its name
+	name  string
+	build []string // arguments; OUT is the program
+	tool  string   // that is needed
+	strip bool
+	names [3]string // of the functions in a profile; "" none: stripped
+	root  string    // a function that stacks begin in, by its name
 }
 
 var splitPrograms = []splitProgram{

@@ -1,4 +1,4 @@
-package profile_test
+package main
 
 import (
 	"bytes"
@@ -14,7 +14,7 @@ import (
 
 // A reel in text: two processes share a library; a frame without a symbol, a stack that is not whole, one that the reel lacks, one that
 // names itself as its caller.
-const reel = `reel-text 1
+const profiledReel = `reel-text 1
 clock 1.0 boottime=1 realtime=2026-11-24T12:00:00Z
 process 1.0 snapshot pid=10 comm="web" target
 module 1.0 id=1 kind=elf path="/usr/bin/web" names="symtab"
@@ -37,9 +37,9 @@ offcpu 3.0 duration=500ms pid=10 tid=10 comm="web" state=sleep stack=2 verdict=c
 offcpu 3.1 duration=20ms pid=10 tid=10 comm="web" state=runnable stack=2 verdict=complete
 `
 
-func fold(t *testing.T, cfg analyze.ProfileConfig) (string, *analyze.ProfileResult) {
+func foldText(t *testing.T, cfg analyze.ProfileConfig) (string, *analyze.ProfileResult) {
 	t.Helper()
-	src, err := text.NewSource([]byte(reel))
+	src, err := text.NewSource([]byte(profiledReel))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -70,14 +70,14 @@ web;main;shop::Cart::add;do_syscall_64_[k] 1
 		"waits":           {analyze.ProfileConfig{Kind: profile.OffCPU}, "web;main;shop::Cart::add 500000\nweb;main;shop::Cart::add;[runnable: another thread had the CPU] 20000\n"},
 		"part of a wait":  {analyze.ProfileConfig{Kind: profile.OffCPU, From: 1600 * time.Millisecond, To: 1700 * time.Millisecond}, "web;main;shop::Cart::add 100000\n"},
 	} {
-		if got, _ := fold(t, c.cfg); got != c.want {
+		if got, _ := foldText(t, c.cfg); got != c.want {
 			t.Errorf("%s:\n%swant\n%s", name, got, c.want)
 		}
 	}
 }
 
 func TestFoldTellsWhatIsMissing(t *testing.T) {
-	_, res := fold(t, analyze.ProfileConfig{})
+	_, res := foldText(t, analyze.ProfileConfig{})
 	told := map[string]uint64{}
 	for _, e := range res.Ledger {
 		told[e.Name] = e.Count
@@ -91,7 +91,7 @@ func TestFoldTellsWhatIsMissing(t *testing.T) {
 }
 
 func TestFoldIsBounded(t *testing.T) {
-	_, res := fold(t, analyze.ProfileConfig{Limits: profile.Limits{Stacks: 1, Frames: 2, Symbols: 3}})
+	_, res := foldText(t, analyze.ProfileConfig{Limits: profile.Limits{Stacks: 1, Frames: 2, Symbols: 3}})
 	for _, e := range res.Ledger {
 		if e.Name == "profile_folded" && e.Count > 3 {
 			return
