@@ -73,7 +73,7 @@ func (g values) fill(v reflect.Value) {
 		if v.Type() == reflect.TypeFor[uint16]() || v.Type() == reflect.TypeFor[format.IOFlags]() {
 			v.SetUint(v.Uint() & math.MaxUint16)
 		}
-	case reflect.Int, reflect.Int32, reflect.Int64:
+	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
 		v.SetInt(int64(g.pick(0, 1, uint64(g.Intn(1000)), uint64(g.Intn(1e10)), g.Uint64(), math.MaxUint64, 1<<63, 1<<63-1, 1<<31, 1<<31-1)))
 	default:
 		panic(fmt.Sprintf("no values of %s", v.Type()))
