@@ -118,7 +118,7 @@ func TestAutoPlaintext(t *testing.T) {
 				t.Errorf("%d of %d exchanges of the old connection; that probes were taken out is said: %v\n%s", old, c.requests, said, summary)
 			}
 			for _, x := range a.Connections {
-				if x.Role == format.RoleServer && int(x.Local.Port) == n.tls && x.TLS.Probed && c.capped && x.TLS.Unread != facts.UnreadNoHandshake {
+				if x.Role == format.RoleServer && int(x.Local.Port) == n.tls && x.TLS.Probed && x.TLS.Opened[0]+x.TLS.Opened[1] == 0 && c.capped && x.TLS.Unread != facts.UnreadNoHandshake {
 					t.Errorf("connection %d: %+v", x.ID, x.TLS)
 				}
 			}

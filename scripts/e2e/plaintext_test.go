@@ -38,7 +38,7 @@ func TestTLSByPlaintext(t *testing.T) {
 		args = append(append(args, options...), "-o", os.DevNull, "--data-binary", "@"+filepath.Join(n.dir, "html/medium"), url("/app"))
 	}
 	reelDir := filepath.Join(dir, "tls.reel")
-	t.Log(reel(t, 0, append([]string{"capture", "-w", reelDir, "--tls", "plaintext", "--keep-secrets", "--snaplen", "full", "--ring-bytes", "32MiB", "-p", fmt.Sprint(n.pid()), "--", "env"}, args...)...))
+	t.Log(reel(t, 0, append([]string{"capture", "-w", reelDir, "--tls", "plaintext", "--keep-secrets", "--snaplen", "full", "--ring-bytes", "128MiB", "-p", fmt.Sprint(n.pid()), "--", "env"}, args...)...))
 	t.Cleanup(func() { keepReel(t, reelDir) })
 	lines := n.quit(t)
 
@@ -94,7 +94,7 @@ func TestTLSByPlaintext(t *testing.T) {
 	// A token that is split over two writes is masked.
 	plainDir := filepath.Join(dir, "masked.reel")
 	n2 := startNginx(t, 1, startBackend(t))
-	reel(t, 0, "capture", "-w", plainDir, "--tls", "plaintext", "--snaplen", "full", "-p", fmt.Sprint(n2.pid()), "--", curl, "-ksS", "-o", os.DevNull,
+	reel(t, 0, "capture", "-w", plainDir, "--tls", "plaintext", "--snaplen", "full", "--ring-bytes", "128MiB", "-p", fmt.Sprint(n2.pid()), "--", curl, "-ksS", "-o", os.DevNull,
 		"-H", "Authorization: Bearer "+planted, fmt.Sprintf("https://127.0.0.1:%d/small?access_token=%s", n2.tls, planted))
 	n2.quit(t)
 	if got := len(serverView(t, analyzeReel(t, plainDir), n2.tls)); got != 1 {

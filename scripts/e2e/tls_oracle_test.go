@@ -69,7 +69,7 @@ func thousandTLSConnections(t *testing.T, mode string) {
 	n := startNginx(t, 2, startBackend(t))
 	keys := filepath.Join(t.TempDir(), "keys.log")
 	d := startDriver(t, driverSpec{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(n.tls)), Conns: 1000, Requests: 4000, KeyLog: keys})
-	r := record(t, "--tls", mode, "--snaplen", "full", "-p", fmt.Sprintf("%d,%d", n.pid(), d.pid()))
+	r := record(t, "--tls", mode, "--snaplen", "full", "--ring-bytes", "128MiB", "-p", fmt.Sprintf("%d,%d", n.pid(), d.pid()))
 	all := d.run(t, 2*time.Minute)
 	lines := n.quit(t)
 	r.stop(t)
@@ -352,7 +352,7 @@ func sameAsTshark(t *testing.T, script string, server, port int, keys, pcap stri
 	}
 	stop := sniff(t, pcap, port)
 	dir := filepath.Join(t.TempDir(), "tls.reel")
-	reel(t, 0, "capture", "--tls", "off", "-w", dir, "--snaplen", "full", "-p", fmt.Sprint(server), "--", "bash", file)
+	reel(t, 0, "capture", "--tls", "off", "-w", dir, "--snaplen", "full", "--ring-bytes", "128MiB", "-p", fmt.Sprint(server), "--", "bash", file)
 	t.Cleanup(func() { keepReel(t, dir) })
 	end()
 	stop()

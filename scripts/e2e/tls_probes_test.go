@@ -41,7 +41,7 @@ func curlScript(t *testing.T, n *nginx) string {
 // the finished reel: the same as without TLS.
 func TestTLSByProbes(t *testing.T) {
 	needRoot(t)
-	for _, args := range [][]string{{"--snaplen", "full", "--ring-bytes", "64MiB"}, {}, {"--keep-keys"}, {"--payload", "full", "--keep-secrets", "--ring-bytes", "64MiB"}} {
+	for _, args := range [][]string{{"--snaplen", "full", "--ring-bytes", "128MiB"}, {}, {"--keep-keys"}, {"--payload", "full", "--keep-secrets", "--ring-bytes", "128MiB"}} {
 		t.Run(strings.Join(append([]string{"capture"}, args...), " "), func(t *testing.T) {
 			n := startNginx(t, 1, startBackend(t))
 			dir := filepath.Join(t.TempDir(), "tls.reel")
