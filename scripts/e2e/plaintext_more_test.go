@@ -24,7 +24,7 @@ func TestPlaintextGnuTLS(t *testing.T) {
 			urls = append(urls, fmt.Sprintf("https://127.0.0.1:%d/%s?client=0", n.tls, path))
 		}
 	}
-	args := append([]string{"capture", "-w", dir, "--tls", "plaintext", "-p", fmt.Sprint(n.pid()), "--", wget, "-q", "--no-check-certificate", "-O", os.DevNull}, urls...)
+	args := append([]string{"capture", "-w", dir, "--tls", "plaintext", "-p", fmt.Sprint(n.pid()), "--", wget, "-q", "--wait=0.3", "--no-check-certificate", "-O", os.DevNull}, urls...)
 	reel(t, 0, args...)
 	t.Cleanup(func() { keepReel(t, dir) })
 	lines := n.quit(t)
