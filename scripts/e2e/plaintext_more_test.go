@@ -31,11 +31,7 @@ func TestPlaintextGnuTLS(t *testing.T) {
 	a := analyzeReel(t, dir)
 	compareLog(t, logByKey(t, lines), serverView(t, a, n.tls))
 	client, _ := clientView(t, a, n.tls)
-	switch {
-	case len(client) == 0:
-		// Known defect, seen in one of nine runs: its handshake came before its probes stood. The server's side above is whole.
-		t.Log("wget's connection began before its probes stood")
-	case len(client) < len(urls)/2:
+	if len(client) < len(urls)/2 {
 		t.Errorf("of wget's %d exchanges %d are there", len(urls), len(client))
 	}
 	for k, e := range client {
