@@ -100,6 +100,9 @@ func ExecHeld(args []string) int {
 	if len(args) < 2 {
 		return 127
 	}
+	// Capabilities are a thread's, and this is the one that becomes the command. It is the one that leads the process, too, if main is still
+	// on it: probes that stand before the program runs are tied to that.
+	runtime.LockOSThread()
 	syscall.CloseOnExec(gateFD)
 	syscall.CloseOnExec(verdictFD)
 	if n, err := syscall.Write(verdictFD, []byte{1}); n != 1 || err != nil {
@@ -108,7 +111,6 @@ func ExecHeld(args []string) int {
 	if n, err := syscall.Read(gateFD, make([]byte, 1)); n != 1 || err != nil {
 		return 127 // the recorder has given up
 	}
-	runtime.LockOSThread() // capabilities are a thread's, and this is the one that becomes the command
 	err := privilege.CloseToChildren()
 	if err == nil {
 		err = syscall.Exec(args[0], args[1:], os.Environ())

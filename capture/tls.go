@@ -189,7 +189,9 @@ func (p *probing) saw(row *format.Process) {
 	switch row.Op {
 	case format.ProcFork:
 		p.manager.Forked(row.PPID, row.PID)
-	case format.ProcExec, format.ProcSnapshot:
+	case format.ProcExec:
+		p.manager.Executed(row.PID)
+	case format.ProcSnapshot:
 		p.manager.Mapped(row.PID)
 	case format.ProcExit:
 		p.manager.Ended(row.PID)

@@ -79,8 +79,7 @@ func New(kernel Kernel, recipes []Recipe, placed func(Placement)) *Manager {
 	return m
 }
 
-// Mapped says that a recorded process has, or may have, mapped something: it is recorded from now on, has executed a program, or
-// has loaded a library.
+// Mapped says that a recorded process has, or may have, mapped something: it is recorded from now on, or has loaded a library.
 func (m *Manager) Mapped(pid format.PID) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -94,6 +93,9 @@ func (m *Manager) Mapped(pid format.PID) {
 
 // Forked says that a recorded process has a child, which is recorded too.
 func (m *Manager) Forked(parent, child format.PID) { m.do(func(m *Manager) { m.fork(parent, child) }) }
+
+// Executed says that a process has executed a program.
+func (m *Manager) Executed(pid format.PID) { m.do(func(m *Manager) { m.execute(pid) }) }
 
 // Ended says that a process is no more.
 func (m *Manager) Ended(pid format.PID) { m.do(func(m *Manager) { m.end(pid) }) }
@@ -137,7 +139,7 @@ func (m *Manager) Close() error {
 	<-m.done
 	var errs []error
 	for _, p := range m.processes {
-		m.takeOut(p)
+		m.takeOut(p.probes)
 	}
 	m.closers.Wait()
 	for _, f := range m.files {
@@ -329,16 +331,30 @@ func (m *Manager) fork(parent, child format.PID) {
 	}
 }
 
+// execute places the probes of a process anew. The kernel ties them to the thread that led it: where another thread executes a program,
+// that one leads from then on, and the probes that stood before are of nobody. Which thread it was is not known here, so the new ones
+// come before the old ones go: a call that both see is one row, since the first that returns ends it.
+func (m *Manager) execute(pid format.PID) {
+	p := m.process(pid)
+	old := p.probes
+	p.probes = make(map[*file]*probes, len(old))
+	for f := range old {
+		m.place(pid, p, f, false)
+	}
+	m.look(pid)
+	m.takeOut(old)
+}
+
 func (m *Manager) end(pid format.PID) {
 	if p := m.processes[pid]; p != nil {
-		m.takeOut(p)
+		m.takeOut(p.probes)
 		delete(m.processes, pid)
 	}
 }
 
-// takeOut takes the probes of a process out.
-func (m *Manager) takeOut(p *process) {
-	for _, on := range p.probes {
+// takeOut takes probes of a process out.
+func (m *Manager) takeOut(all map[*file]*probes) {
+	for _, on := range all {
 		for i, l := range on.links {
 			m.close(l)
 			on.links[i] = nil

@@ -12,6 +12,28 @@ import (
 	"github.com/ebpf-reel/reel/format"
 )
 
+// TestPlaintextAfterExecByThread records a wget that a thread of another program becomes, not the one that leads it: to the kernel, the
+// process goes on as another task.
+func TestPlaintextAfterExecByThread(t *testing.T) {
+	needRoot(t)
+	n := startNginx(t, 1, startBackend(t))
+	dir := filepath.Join(t.TempDir(), "c.reel")
+	const asked = 8
+	args := []string{need(t, "wget", "wget"), "-q", "--wait=0.3", "--no-check-certificate", "-O", os.DevNull}
+	for range asked {
+		args = append(args, fmt.Sprintf("https://127.0.0.1:%d/small?client=0", n.tls))
+	}
+	const program = "import os, sys, threading\nt = threading.Thread(target=lambda: os.execv(sys.argv[1], sys.argv[1:]))\nt.start()\nt.join()"
+	reel(t, 0, append([]string{"capture", "-w", dir, "--tls", "plaintext", "-p", fmt.Sprint(n.pid()), "--", need(t, "python3", "python3"), "-c", program}, args...)...)
+	t.Cleanup(func() { keepReel(t, dir) })
+	lines := n.quit(t)
+	a := analyzeReel(t, dir)
+	compareLog(t, logByKey(t, lines), serverView(t, a, n.tls))
+	if client, _ := clientView(t, a, n.tls); len(client) < asked/2 {
+		t.Errorf("of wget's %d exchanges %d are there", asked, len(client))
+	}
+}
+
 // TestPlaintextGnuTLS records wget, whose TLS is GnuTLS, and nginx: both ends show what nginx logged.
 func TestPlaintextGnuTLS(t *testing.T) {
 	needRoot(t)
@@ -24,7 +46,7 @@ func TestPlaintextGnuTLS(t *testing.T) {
 			urls = append(urls, fmt.Sprintf("https://127.0.0.1:%d/%s?client=0", n.tls, path))
 		}
 	}
-	args := append([]string{"capture", "-w", dir, "--tls", "plaintext", "-p", fmt.Sprint(n.pid()), "--", wget, "-q", "--wait=0.3", "--no-check-certificate", "-O", os.DevNull}, urls...)
+	args := append([]string{"capture", "-w", dir, "--tls", "plaintext", "-p", fmt.Sprint(n.pid()), "--", wget, "-q", "--no-check-certificate", "-O", os.DevNull}, urls...)
 	reel(t, 0, args...)
 	t.Cleanup(func() { keepReel(t, dir) })
 	lines := n.quit(t)
