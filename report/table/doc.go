@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 
+	"github.com/ebpf-reel/reel/analyze/facts"
 	"github.com/ebpf-reel/reel/analyze/histogram"
 )
 
@@ -17,8 +18,8 @@ func Describe(w io.Writer) error {
 	describe[connectionRow](p, "connections", "One end of one connection: a socket from its birth, or first sight, to its end, or that of the reel.")
 	describe[exchangeRow](p, "exchanges", "One HTTP request and its response, as one end of a connection saw it.")
 	p.printf("\nWhat `missing` can hold; `complete` is true when it is empty:\n\n| name | meaning |\n|---|---|\n")
-	for _, m := range missingNames {
-		p.printf("| `%s` | %s |\n", m.name, m.doc)
+	for name, doc := range facts.Lacks() {
+		p.printf("| `%s` | %s |\n", name, doc)
 	}
 	p.printf("\nHow parents are found, in this order:\n\n| parent_by | the request that its process served at that moment |\n|---|---|\n")
 	for _, m := range parentNames {

@@ -267,21 +267,6 @@ type ledgerRow struct {
 	Sentence string `parquet:"sentence" json:"sentence" doc:"what it means and what to do"`
 }
 
-// missingNames are the names of facts.Completeness, by bit.
-var missingNames = [...]struct{ name, doc string }{
-	{"no_request", "the response was seen, its request was not"},
-	{"no_response", "the request was seen, no response before the end of connection or reel"},
-	{"request_gap", "bytes of the request are lost"},
-	{"response_gap", "bytes of the response are lost"},
-	{"request_cut", "body bytes of the request were not captured; lengths are exact"},
-	{"response_cut", "body bytes of the response were not captured; lengths are exact"},
-	{"start_unknown", "it began before the capture"},
-	{"end_unknown", "it was still running at the end of the reel or of the connection"},
-	{"malformed", "the parser named an anomaly in it"},
-	{"head_cut", "a head is not whole: fields after the cut are unknown"},
-	{"length_unknown", "where a message ends is not known: its sizes are what was seen"},
-}
-
 // missingSets holds the list for each set of bits that was met: they are few.
 type missingSets map[facts.Completeness][]string
 
@@ -289,12 +274,7 @@ func (s missingSets) list(c facts.Completeness) []string {
 	if list, ok := s[c]; ok {
 		return list
 	}
-	list := []string{}
-	for i, m := range missingNames {
-		if c&(1<<i) != 0 {
-			list = append(list, m.name)
-		}
-	}
+	list := append([]string{}, c.Names()...) // an empty list, not NULL
 	s[c] = list
 	return list
 }
