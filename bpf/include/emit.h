@@ -62,6 +62,14 @@ static __always_inline void begin_event(struct event_header *h, __u32 id, __u64 
 	h->kind = kind;
 }
 
+/* Fills in what a call of the current thread adds. */
+static __always_inline void by_thread(struct event_header *h, __u64 now, __u64 pid_tgid)
+{
+	h->time_ns = now;
+	h->pid = pid_tgid >> 32;
+	h->tid = (__u32)pid_tgid;
+}
+
 /* Makes an event of what ring_room gave, or counts that there was no room (NULL). */
 static __always_inline void *admit(struct cpu_state *cpu, void *room, __u32 id, __u64 seq, __u16 kind, __u64 bytes)
 {

@@ -12,11 +12,7 @@
 
 static __always_inline void fill_call(struct sock_event *e, const struct call_facts *f)
 {
-	__u64 pid_tgid = current_pid_tgid();
-
-	e->h.time_ns = f->now;
-	e->h.pid = pid_tgid >> 32;
-	e->h.tid = (__u32)pid_tgid;
+	by_thread(&e->h, f->now, current_pid_tgid());
 	e->duration_ns = f->duration_ns;
 	e->ret = f->ret;
 	e->fd = f->fd;
@@ -41,11 +37,7 @@ static __always_inline struct call_facts call_facts(const struct inflight *entry
 
 static __always_inline void fill_unix_call(struct unix_event *e, const struct call_facts *f)
 {
-	__u64 pid_tgid = current_pid_tgid();
-
-	e->h.time_ns = f->now;
-	e->h.pid = pid_tgid >> 32;
-	e->h.tid = (__u32)pid_tgid;
+	by_thread(&e->h, f->now, current_pid_tgid());
 	e->duration_ns = f->duration_ns;
 	e->ret = f->ret;
 	e->fd = f->fd;

@@ -18,9 +18,7 @@ static __always_inline void on_mmap(struct cpu_state *cpu, const struct pt_regs 
 	h = reserve(cpu, EVENT_MAPPED, sizeof(*h));
 	if (!h)
 		return;
-	h->time_ns = bpf_ktime_get_ns();
-	h->pid = pid_tgid >> 32;
-	h->tid = (__u32)pid_tgid;
+	by_thread(h, bpf_ktime_get_ns(), pid_tgid);
 	commit_now(cpu, h, sizeof(*h));
 }
 

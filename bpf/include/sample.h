@@ -62,9 +62,7 @@ static __always_inline __u32 add_user_state(struct sample_record *r, __u32 used)
 
 static __always_inline void fill_sample(struct sample_event *e, __u64 pid_tgid, bool in_kernel)
 {
-	e->h.time_ns = bpf_ktime_get_ns();
-	e->h.pid = (__u32)(pid_tgid >> 32);
-	e->h.tid = (__u32)pid_tgid;
+	by_thread(&e->h, bpf_ktime_get_ns(), pid_tgid);
 	e->stack_addr = 0;
 	e->stack_bytes = 0;
 	e->regs_bytes = 0;

@@ -155,31 +155,37 @@ static __always_inline bool read_random(struct derivation *d, __u64 addr)
 	return true;
 }
 
+/* Reserves the event of a secret, which is empty so far. */
+static __always_inline struct tls_key_event *reserve_key(struct cpu_state *cpu, __u8 label, __u8 source)
+{
+	struct tls_key_event *e = reserve(cpu, EVENT_TLS_KEY, sizeof(*e));
+
+	if (!e)
+		return NULL;
+	by_thread(&e->h, bpf_ktime_get_ns(), bpf_get_current_pid_tgid());
+	e->label = label;
+	e->source = source;
+	e->pad[0] = e->pad[1] = e->pad[2] = 0;
+	__builtin_memset(e->secret, 0, TLS_SECRET_LEN);
+	return e;
+}
+
 /* Emits the secret of `len` bytes at a user address. A secret that cannot be read is an event with none: it is counted. */
 static __noinline int emit_key(struct derivation *d, __u64 addr, __u64 len, __u8 source)
 {
 	struct cpu_state *cpu = this_cpu();
 	__u32 n = len > TLS_SECRET_LEN ? TLS_SECRET_LEN : (__u32)len;
 	struct tls_key_event *e;
-	__u64 pid_tgid;
 
 	if (!cpu || !d)
 		return 0;
-	e = reserve(cpu, EVENT_TLS_KEY, sizeof(*e));
+	e = reserve_key(cpu, d->label, source);
 	if (!e)
 		return 0;
-	pid_tgid = bpf_get_current_pid_tgid();
-	e->h.time_ns = bpf_ktime_get_ns();
-	e->h.pid = pid_tgid >> 32;
-	e->h.tid = (__u32)pid_tgid;
-	e->label = d->label;
-	e->source = source;
 	e->random_len = d->random_len;
 	e->context_len = d->context_len;
-	e->pad[0] = e->pad[1] = e->pad[2] = 0;
 	__builtin_memcpy(e->random, d->random, TLS_RANDOM_LEN);
 	__builtin_memcpy(e->context, d->context, TLS_CONTEXT_LEN);
-	__builtin_memset(e->secret, 0, TLS_SECRET_LEN);
 	barrier_var(n);
 	if (n > TLS_SECRET_LEN)
 		n = TLS_SECRET_LEN;
@@ -307,24 +313,15 @@ static __noinline int emit_output(struct outputs *o)
 {
 	struct cpu_state *cpu = this_cpu();
 	struct tls_key_event *e;
-	__u64 pid_tgid;
 
 	if (!cpu || !o)
 		return 0;
-	e = reserve(cpu, EVENT_TLS_KEY, sizeof(*e));
+	e = reserve_key(cpu, TLS_ANY_TRAFFIC, TLS_SOURCE_PKEY);
 	if (!e)
 		return 0;
-	pid_tgid = bpf_get_current_pid_tgid();
-	e->h.time_ns = bpf_ktime_get_ns();
-	e->h.pid = pid_tgid >> 32;
-	e->h.tid = (__u32)pid_tgid;
-	e->label = TLS_ANY_TRAFFIC;
-	e->source = TLS_SOURCE_PKEY;
 	e->random_len = e->context_len = 0;
-	e->pad[0] = e->pad[1] = e->pad[2] = 0;
 	__builtin_memset(e->random, 0, TLS_RANDOM_LEN);
 	__builtin_memset(e->context, 0, TLS_CONTEXT_LEN);
-	__builtin_memset(e->secret, 0, TLS_SECRET_LEN);
 	__builtin_memcpy(e->secret, o->before, sizeof(o->before));
 	e->secret_len = o->before_len;
 	commit_preempted(cpu, e, sizeof(*e));
