@@ -73,6 +73,23 @@ func missing(r recorder) string {
 	return ""
 }
 
+// lacks reports whether a recorder cannot run here, and says so in the section.
+func (s *section) lacks(r recorder) bool {
+	why := missing(r)
+	if why != "" {
+		s.rows = append(s.rows, []string{r.name, "not measured: " + why})
+	}
+	return why != ""
+}
+
+// roundsOf returns how often a recorder is measured.
+func (b *bench) roundsOf(r recorder) int {
+	if r.slow {
+		return 1
+	}
+	return b.rounds
+}
+
 // recorderCost measures pairs in a closed loop: the server alone, the server with a recorder.
 func (b *bench) recorderCost(ctx context.Context, web *nginx, p *document) error {
 	s := section{
@@ -93,17 +110,12 @@ func (b *bench) recorderCost(ctx context.Context, web *nginx, p *document) error
 	}
 	var ours cost
 	for _, r := range recorders {
-		if why := missing(r); why != "" {
-			s.rows = append(s.rows, []string{r.name, "not measured: " + why})
+		if s.lacks(r) {
 			continue
 		}
 		var c cost
-		rounds := b.rounds
-		if r.slow {
-			rounds = 1
-		}
 		var failed error
-		for round := range rounds {
+		for round := range b.roundsOf(r) {
 			without, with, err := b.pair(ctx, web, &r, round)
 			if ctx.Err() != nil {
 				return ctx.Err()
@@ -190,17 +202,12 @@ func (b *bench) latency(ctx context.Context, web *nginx, p *document) error {
 	var spread, none50, none99 []float64
 	var ours ratios
 	for _, r := range recorders {
-		if why := missing(r); why != "" {
-			s.rows = append(s.rows, []string{r.name, "not measured: " + why})
+		if s.lacks(r) {
 			continue
 		}
 		var c ratios
-		rounds := b.rounds
-		if r.slow {
-			rounds = 1
-		}
 		var failed error
-		for range rounds {
+		for range b.roundsOf(r) {
 			var m [3]asked
 			for i, who := range []*recorder{nil, &r, nil} {
 				if m[i], failed = b.ask(ctx, web, who); failed != nil {

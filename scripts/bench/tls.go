@@ -122,11 +122,7 @@ func (b *bench) tlsCost(ctx context.Context, web *nginx, p *document) error {
 		head: []string{"recorder", "requests/s without", "throughput, of without", "nginx CPU per request, of without", "exchanges held, of served", "records lost", "others, %", "handshakes/s without", "handshakes, of without"},
 	}
 	measure := func(n *nginx, r *recorder) (c cost, err error) {
-		rounds := b.rounds
-		if r.slow {
-			rounds = 1
-		}
-		for round := range rounds {
+		for round := range b.roundsOf(*r) {
 			without, with, err := b.pair(ctx, n, r, round)
 			if err != nil {
 				return c, err
@@ -150,8 +146,7 @@ func (b *bench) tlsCost(ctx context.Context, web *nginx, p *document) error {
 		f("%.4f", plainHTTP.held), f("%.0f", plainHTTP.lost), f("%.0f", plainHTTP.foreign), "", ""})
 	for i := range recorders {
 		r := &recorders[i]
-		if why := missing(*r); why != "" {
-			s.rows = append(s.rows, []string{r.name, "not measured: " + why})
+		if s.lacks(*r) {
 			continue
 		}
 		kept, err := measure(&secure, r)

@@ -12,7 +12,6 @@ import (
 	"github.com/ebpf-reel/reel/analyze"
 	"github.com/ebpf-reel/reel/analyze/exchange"
 	"github.com/ebpf-reel/reel/analyze/facts"
-	"github.com/ebpf-reel/reel/analyze/keylog"
 	"github.com/ebpf-reel/reel/analyze/tls"
 	"github.com/ebpf-reel/reel/format"
 )
@@ -117,14 +116,7 @@ func contents(t *testing.T, dir, keys string) map[string]string {
 	t.Helper()
 	cfg := analyze.Config{TLS: tls.Config{KeepSecrets: true}, Exchange: exchange.Config{Headers: true, Body: 1 << 22}}
 	if keys != "" {
-		f, err := os.Open(keys)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer f.Close()
-		if cfg.TLS.Log, err = keylog.Read(f); err != nil {
-			t.Fatal(err)
-		}
+		cfg.TLS.Log = readKeyLog(t, keys)
 	}
 	r, err := format.Open(dir, format.OpenOptions{Filter: format.NoFilter{}})
 	if err != nil {

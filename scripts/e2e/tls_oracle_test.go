@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/ebpf-reel/reel/analyze/conn"
-	"github.com/ebpf-reel/reel/analyze/keylog"
 	"github.com/ebpf-reel/reel/analyze/ledger"
 	"github.com/ebpf-reel/reel/analyze/order"
 	"github.com/ebpf-reel/reel/analyze/process"
@@ -154,15 +153,6 @@ func (h *collect) Joined(_, _ *conn.Conn)                             {}
 // plaintextsOf runs the stages of an analysis up to the decryption.
 func plaintextsOf(t *testing.T, dir, keys string, port int) plaintexts {
 	t.Helper()
-	f, err := os.Open(keys)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	log, err := keylog.Read(f)
-	if err != nil {
-		t.Fatal(err)
-	}
 	r, err := format.Open(dir, format.OpenOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -170,7 +160,7 @@ func plaintextsOf(t *testing.T, dir, keys string, port int) plaintexts {
 	defer r.Close()
 	h := &collect{t: t, port: port, out: plaintexts{}}
 	tally := ledger.NewTally()
-	table := conn.NewTable(conn.Limits{}, reeltls.New(reeltls.Config{Log: log, KeepSecrets: true}, tally, h), process.NewBuilder(0).Table(), tally)
+	table := conn.NewTable(conn.Limits{}, reeltls.New(reeltls.Config{Log: readKeyLog(t, keys), KeepSecrets: true}, tally, h), process.NewBuilder(0).Table(), tally)
 	window := order.New(order.Limits{}, table.Row)
 	for row, err := range r.Rows(format.RowsOptions{Tables: []format.TableID{format.TableSocket, format.TableIO}}) {
 		if err == nil {

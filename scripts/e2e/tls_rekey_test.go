@@ -101,7 +101,12 @@ func decrypted(t *testing.T, dir, keys string) *analysis {
 	if keys == "" {
 		return analyzeReel(t, dir)
 	}
-	f, err := os.Open(keys)
+	return analyzeWith(t, dir, analyze.Config{TLS: tls.Config{Log: readKeyLog(t, keys)}})
+}
+
+func readKeyLog(t *testing.T, path string) *keylog.Log {
+	t.Helper()
+	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +115,7 @@ func decrypted(t *testing.T, dir, keys string) *analysis {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return analyzeWith(t, dir, analyze.Config{TLS: tls.Config{Log: log}})
+	return log
 }
 
 // wantTargets checks that a server's exchanges have these targets, in order, and lack nothing.
