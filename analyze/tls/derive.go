@@ -9,11 +9,18 @@ import (
 // Deriver implements format.KeyDeriver. A library that logs a master secret does not say whose it is, so keys are derived for each
 // handshake that its process had lately.
 type Deriver struct {
-	hellos    map[format.SocketID][32]byte // random of a ClientHello without its ServerHello
-	order     []format.SocketID            // of hellos, the oldest first
+	hellos    map[format.SocketID]*halves
+	order     []format.SocketID // of hellos, the oldest first
 	processes map[format.PID]*handshakes
 	partial   map[way][]byte // records that have begun
 	dropped   uint64
+}
+
+// halves is a hello without its answer, or an answer without its hello: the rings of the CPUs are read in turn, so that either may come
+// first.
+type halves struct {
+	agreed
+	hasClient, hasServer bool
 }
 
 // way is one direction of a connection.
@@ -45,7 +52,7 @@ const (
 
 // NewDeriver returns a Deriver that has seen nothing.
 func NewDeriver() *Deriver {
-	return &Deriver{hellos: map[format.SocketID][32]byte{}, processes: map[format.PID]*handshakes{}, partial: map[way][]byte{}}
+	return &Deriver{hellos: map[format.SocketID]*halves{}, processes: map[format.PID]*handshakes{}, partial: map[way][]byte{}}
 }
 
 // Handshake takes a call that may move a handshake record.
@@ -88,24 +95,22 @@ func (d *Deriver) hello(pid format.PID, socket format.SocketID, msg byte, body [
 	if !ok {
 		return nil
 	}
+	of := d.halvesOf(socket)
 	if msg == msgClientHello {
-		if _, known := d.hellos[socket]; !known {
-			if len(d.order) == derivedHellos {
-				delete(d.hellos, d.order[0])
-				d.order = slices.Delete(d.order, 0, 1)
-			}
-			d.order = append(d.order, socket)
+		of.client, of.hasClient = h.random, true
+	} else {
+		of.server, of.suite, of.hasServer = h.random, suites[h.suite], true
+		if _, readable := suites[h.suite]; !readable || h.version != TLS12 {
+			d.forget(socket)
+			return nil
 		}
-		d.hellos[socket] = h.random
+	}
+	if !of.hasClient || !of.hasServer {
 		return nil
 	}
-	client, known := d.hellos[socket]
-	s, readable := suites[h.suite]
-	if !known || !readable || h.version != TLS12 {
-		return nil
-	}
+	d.forget(socket)
+	a := of.agreed
 	p := d.process(pid)
-	a := agreed{client, h.random, s}
 	p.recent = append(p.recent, a)
 	if len(p.recent) > derivedRecent {
 		p.recent = slices.Delete(p.recent, 0, 1)
@@ -114,6 +119,26 @@ func (d *Deriver) hello(pid format.PID, socket format.SocketID, msg byte, body [
 		keys = append(keys, a.derive(&p.masters[i]))
 	}
 	return keys
+}
+
+func (d *Deriver) halvesOf(socket format.SocketID) *halves {
+	of := d.hellos[socket]
+	if of == nil {
+		if len(d.order) == derivedHellos {
+			d.forget(d.order[0])
+		}
+		of = new(halves)
+		d.hellos[socket] = of
+		d.order = append(d.order, socket)
+	}
+	return of
+}
+
+func (d *Deriver) forget(socket format.SocketID) {
+	delete(d.hellos, socket)
+	if i := slices.Index(d.order, socket); i >= 0 {
+		d.order = slices.Delete(d.order, i, i+1)
+	}
 }
 
 // Master takes a master secret. It is kept in memory for the next handshakes of its process, since the order of records of
