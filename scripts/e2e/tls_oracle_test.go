@@ -232,11 +232,11 @@ func tsharkPlaintexts(t *testing.T, pcap, keys string, port int) map[int]*[2][]b
 	return all
 }
 
-// sniff runs tcpdump on the loopback for one port until stop. Room is kept by whole packets: 66,000 bytes are the largest one, and four
-// times as many of them fit as by tcpdump's default.
+// sniff runs tcpdump on the loopback for one port until stop. Room is kept by whole packets, in the next power of two: 512 MiB hold 4,096
+// of the largest, which is more than any test sends.
 func sniff(t *testing.T, file string, port int) (stop func()) {
 	t.Helper()
-	p := start(t, nil, need(t, "tcpdump", "tcpdump"), "-i", "lo", "-U", "--immediate-mode", "-B", "65536", "-s", "66000", "-Z", "root", "-w", file, "tcp port "+strconv.Itoa(port))
+	p := start(t, nil, need(t, "tcpdump", "tcpdump"), "-i", "lo", "-U", "--immediate-mode", "-B", "524288", "-s", "66000", "-Z", "root", "-w", file, "tcp port "+strconv.Itoa(port))
 	waitFor(t, 20*time.Second, "tcpdump listens", func() bool { return strings.Contains(p.out.String(), "listening on") })
 	return func() {
 		t.Helper()
